@@ -1,0 +1,32 @@
+{
+  "target_defaults": {
+    "cflags": ["-fvisibility=hidden", "-fno-gnu-unique", "-ffunction-sections", "-fdata-sections", "-Wall", "-Wextra", "-Werror"],
+    "cflags!": ["-fno-omit-frame-pointer"],
+    "cflags_cc!": ["-fno-rtti", "-fno-exceptions", "-std=gnu++17", "-std=gnu++20"],
+    "cflags_cc": ["-std=c++20", "-fvisibility-inlines-hidden"],
+    "ldflags": ["-Wl,--gc-sections", "-Wl,-z,now", "-Wl,-z,relro", "-Wl,--as-needed"],
+    "include_dirs": ["native"]
+  },
+  "targets": [
+    {
+      "target_name": "nvml_mig",
+      "sources": [],
+      "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
+      "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
+      "cflags_cc": ["-fexceptions"],
+      "ldflags": ["-Wl,-z,nodelete", "-Wl,--version-script=<(module_root_dir)/native/addon/exports.map"],
+      "libraries": ["-ldl"]
+    },
+    {
+      "target_name": "nvml_simulator",
+      "type": "shared_library",
+      "product_prefix": "",
+      "product_name": "libnvidia-ml",
+      "product_extension": "so.1",
+      "sources": [],
+      "cflags_cc": ["-fno-exceptions", "-fno-rtti"],
+      "ldflags": ["-Wl,-Bsymbolic-functions", "-Wl,--hash-style=gnu", "-Wl,--version-script=<(module_root_dir)/native/simulator/exports.map", "-Wl,--no-undefined"],
+      "libraries": ["-ldl"]
+    }
+  ]
+}

@@ -1,0 +1,151 @@
+// The one list of NVML functions this project uses: the binding's pointers and dlsym calls, the
+// simulator's prototypes and docs/nvml-coverage.md come from it. A name says its version, as the
+// library exports it: an unsuffixed name is the oldest form, never the newest.
+//
+// Include after defining NVML_SYMBOL(name, ret, args) for the functions the binding calls, and
+// NVML_CLIENT_SYMBOL(name, ret, args) for those that only other clients call: the simulator answers
+// them, the binding does not look them up. One left undefined is empty; both are undefined at the
+// end.
+#include "nvml_abi.h"
+
+#ifndef NVML_SYMBOL
+#define NVML_SYMBOL(name, ret, args)
+#endif
+#ifndef NVML_CLIENT_SYMBOL
+#define NVML_CLIENT_SYMBOL(name, ret, args)
+#endif
+
+// library
+NVML_SYMBOL(nvmlInit_v2, nvmlReturn_t, (void))
+NVML_SYMBOL(nvmlShutdown, nvmlReturn_t, (void))
+NVML_SYMBOL(nvmlErrorString, const char*, (nvmlReturn_t result))
+NVML_SYMBOL(nvmlSystemGetDriverVersion, nvmlReturn_t, (char* version, unsigned int length))
+NVML_SYMBOL(nvmlSystemGetNVMLVersion, nvmlReturn_t, (char* version, unsigned int length))
+NVML_SYMBOL(nvmlSystemGetCudaDriverVersion_v2, nvmlReturn_t, (int* cudaDriverVersion))
+NVML_SYMBOL(nvmlSystemGetCudaDriverVersion, nvmlReturn_t, (int* cudaDriverVersion))
+NVML_SYMBOL(nvmlInternalGetExportTable, nvmlReturn_t,
+            (const void** table, const unsigned char* guid))
+
+// devices
+NVML_SYMBOL(nvmlDeviceGetCount_v2, nvmlReturn_t, (unsigned int* deviceCount))
+NVML_SYMBOL(nvmlDeviceGetHandleByIndex_v2, nvmlReturn_t,
+            (unsigned int index, nvmlDevice_t* device))
+NVML_SYMBOL(nvmlDeviceGetHandleByUUID, nvmlReturn_t, (const char* uuid, nvmlDevice_t* device))
+NVML_SYMBOL(nvmlDeviceGetIndex, nvmlReturn_t, (nvmlDevice_t device, unsigned int* index))
+NVML_SYMBOL(nvmlDeviceGetName, nvmlReturn_t,
+            (nvmlDevice_t device, char* name, unsigned int length))
+NVML_SYMBOL(nvmlDeviceGetUUID, nvmlReturn_t,
+            (nvmlDevice_t device, char* uuid, unsigned int length))
+NVML_SYMBOL(nvmlDeviceGetSerial, nvmlReturn_t,
+            (nvmlDevice_t device, char* serial, unsigned int length))
+NVML_SYMBOL(nvmlDeviceGetMinorNumber, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* minorNumber))
+NVML_SYMBOL(nvmlDeviceGetPciInfo_v3, nvmlReturn_t, (nvmlDevice_t device, nvmlPciInfo_t* pci))
+NVML_SYMBOL(nvmlDeviceGetArchitecture, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlDeviceArchitecture_t* arch))
+NVML_SYMBOL(nvmlDeviceGetCudaComputeCapability, nvmlReturn_t,
+            (nvmlDevice_t device, int* major, int* minor))
+NVML_SYMBOL(nvmlDeviceGetMemoryInfo_v2, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlMemory_v2_t* memory))
+NVML_SYMBOL(nvmlDeviceGetMemoryInfo, nvmlReturn_t, (nvmlDevice_t device, nvmlMemory_t* memory))
+
+// MIG mode
+NVML_SYMBOL(nvmlDeviceGetMigMode, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* currentMode, unsigned int* pendingMode))
+NVML_SYMBOL(nvmlDeviceSetMigMode, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int mode, nvmlReturn_t* activationStatus))
+
+// GPU instances
+NVML_SYMBOL(nvmlDeviceGetGpuInstanceProfileInfo, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int profile, nvmlGpuInstanceProfileInfo_t* info))
+NVML_SYMBOL(nvmlDeviceGetGpuInstanceProfileInfoV, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int profile, nvmlGpuInstanceProfileInfo_v2_t* info))
+NVML_SYMBOL(nvmlDeviceGetGpuInstancePossiblePlacements_v2, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int profileId, nvmlGpuInstancePlacement_t* placements,
+             unsigned int* count))
+NVML_SYMBOL(nvmlDeviceGetGpuInstancePossiblePlacements, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int profileId, nvmlGpuInstancePlacement_t* placements,
+             unsigned int* count))
+NVML_SYMBOL(nvmlDeviceGetGpuInstanceRemainingCapacity, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int profileId, unsigned int* count))
+NVML_SYMBOL(nvmlDeviceCreateGpuInstance, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int profileId, nvmlGpuInstance_t* gpuInstance))
+NVML_SYMBOL(nvmlDeviceCreateGpuInstanceWithPlacement, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int profileId,
+             const nvmlGpuInstancePlacement_t* placement, nvmlGpuInstance_t* gpuInstance))
+NVML_SYMBOL(nvmlGpuInstanceDestroy, nvmlReturn_t, (nvmlGpuInstance_t gpuInstance))
+NVML_SYMBOL(nvmlDeviceGetGpuInstances, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int profileId, nvmlGpuInstance_t* gpuInstances,
+             unsigned int* count))
+NVML_SYMBOL(nvmlDeviceGetGpuInstanceById, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int id, nvmlGpuInstance_t* gpuInstance))
+NVML_SYMBOL(nvmlGpuInstanceGetInfo, nvmlReturn_t,
+            (nvmlGpuInstance_t gpuInstance, nvmlGpuInstanceInfo_t* info))
+
+// compute instances
+NVML_SYMBOL(nvmlGpuInstanceGetComputeInstanceProfileInfo, nvmlReturn_t,
+            (nvmlGpuInstance_t gpuInstance, unsigned int profile, unsigned int engProfile,
+             nvmlComputeInstanceProfileInfo_t* info))
+NVML_SYMBOL(nvmlGpuInstanceGetComputeInstanceProfileInfoV, nvmlReturn_t,
+            (nvmlGpuInstance_t gpuInstance, unsigned int profile, unsigned int engProfile,
+             nvmlComputeInstanceProfileInfo_v2_t* info))
+NVML_SYMBOL(nvmlGpuInstanceGetComputeInstancePossiblePlacements, nvmlReturn_t,
+            (nvmlGpuInstance_t gpuInstance, unsigned int profileId,
+             nvmlComputeInstancePlacement_t* placements, unsigned int* count))
+NVML_SYMBOL(nvmlGpuInstanceGetComputeInstanceRemainingCapacity, nvmlReturn_t,
+            (nvmlGpuInstance_t gpuInstance, unsigned int profileId, unsigned int* count))
+NVML_SYMBOL(nvmlGpuInstanceCreateComputeInstance, nvmlReturn_t,
+            (nvmlGpuInstance_t gpuInstance, unsigned int profileId,
+             nvmlComputeInstance_t* computeInstance))
+NVML_SYMBOL(nvmlGpuInstanceCreateComputeInstanceWithPlacement, nvmlReturn_t,
+            (nvmlGpuInstance_t gpuInstance, unsigned int profileId,
+             const nvmlComputeInstancePlacement_t* placement,
+             nvmlComputeInstance_t* computeInstance))
+NVML_SYMBOL(nvmlComputeInstanceDestroy, nvmlReturn_t, (nvmlComputeInstance_t computeInstance))
+NVML_SYMBOL(nvmlGpuInstanceGetComputeInstances, nvmlReturn_t,
+            (nvmlGpuInstance_t gpuInstance, unsigned int profileId,
+             nvmlComputeInstance_t* computeInstances, unsigned int* count))
+NVML_SYMBOL(nvmlGpuInstanceGetComputeInstanceById, nvmlReturn_t,
+            (nvmlGpuInstance_t gpuInstance, unsigned int id,
+             nvmlComputeInstance_t* computeInstance))
+NVML_SYMBOL(nvmlComputeInstanceGetInfo_v2, nvmlReturn_t,
+            (nvmlComputeInstance_t computeInstance, nvmlComputeInstanceInfo_t* info))
+
+// MIG devices
+NVML_SYMBOL(nvmlDeviceIsMigDeviceHandle, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* isMigDevice))
+NVML_SYMBOL(nvmlDeviceGetGpuInstanceId, nvmlReturn_t, (nvmlDevice_t device, unsigned int* id))
+NVML_SYMBOL(nvmlDeviceGetComputeInstanceId, nvmlReturn_t, (nvmlDevice_t device, unsigned int* id))
+NVML_SYMBOL(nvmlDeviceGetMaxMigDeviceCount, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* count))
+NVML_SYMBOL(nvmlDeviceGetMigDeviceHandleByIndex, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int index, nvmlDevice_t* migDevice))
+NVML_SYMBOL(nvmlDeviceGetDeviceHandleFromMigDeviceHandle, nvmlReturn_t,
+            (nvmlDevice_t migDevice, nvmlDevice_t* device))
+NVML_SYMBOL(nvmlDeviceGetAttributes_v2, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlDeviceAttributes_t* attributes))
+
+// what other clients call
+NVML_CLIENT_SYMBOL(nvmlInit, nvmlReturn_t, (void))
+NVML_CLIENT_SYMBOL(nvmlInitWithFlags, nvmlReturn_t, (unsigned int flags))
+NVML_CLIENT_SYMBOL(nvmlDeviceGetCount, nvmlReturn_t, (unsigned int* deviceCount))
+NVML_CLIENT_SYMBOL(nvmlDeviceGetHandleByIndex, nvmlReturn_t,
+                   (unsigned int index, nvmlDevice_t* device))
+NVML_CLIENT_SYMBOL(nvmlDeviceGetHandleByUUIDV, nvmlReturn_t,
+                   (const nvmlUUID_v1_t* uuid, nvmlDevice_t* device))
+NVML_CLIENT_SYMBOL(nvmlDeviceGetHandleByPciBusId, nvmlReturn_t,
+                   (const char* pciBusId, nvmlDevice_t* device))
+NVML_CLIENT_SYMBOL(nvmlDeviceGetHandleByPciBusId_v2, nvmlReturn_t,
+                   (const char* pciBusId, nvmlDevice_t* device))
+NVML_CLIENT_SYMBOL(nvmlDeviceGetBAR1MemoryInfo, nvmlReturn_t,
+                   (nvmlDevice_t device, nvmlBAR1Memory_t* bar1Memory))
+NVML_CLIENT_SYMBOL(nvmlDeviceGetGpuInstanceProfileInfoByIdV, nvmlReturn_t,
+                   (nvmlDevice_t device, unsigned int profileId,
+                    nvmlGpuInstanceProfileInfo_v2_t* info))
+NVML_CLIENT_SYMBOL(nvmlComputeInstanceGetInfo, nvmlReturn_t,
+                   (nvmlComputeInstance_t computeInstance, nvmlComputeInstanceInfo_t* info))
+NVML_CLIENT_SYMBOL(nvmlDeviceGetAttributes, nvmlReturn_t,
+                   (nvmlDevice_t device, nvmlDeviceAttributes_t* attributes))
+
+#undef NVML_SYMBOL
+#undef NVML_CLIENT_SYMBOL

@@ -1,0 +1,43 @@
+// Writes every generated file from its table; with --check, says which are out of date and fails.
+//   npm run generate            after changing a table
+//   npm run generate -- --check what the tests run
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { errorStrings, figuresHeader } from './generate/figures.mjs'
+import { layOut, toCpp, toTsDecoders, toTsLayout } from './generate/layout.mjs'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+const json = path => JSON.parse(readFileSync(root + path, 'utf8'))
+
+const image = () => layOut(json('native/simulator/image_layout.json'))
+const records = () => layOut(json('native/addon/records.json'))
+const outputs = {
+  'native/abi/figures.h': () => figuresHeader(json('native/abi/figures.json')),
+  'native/simulator/error_strings.inc': () => errorStrings(json('native/abi/figures.json')),
+  'native/simulator/image_layout.h': () => toCpp(image(), 'NVML_MIG_SIMULATOR_IMAGE_LAYOUT_H'),
+  'lib/simulator/image-layout.ts': () => toTsLayout(image()),
+  'native/addon/records.h': () => toCpp(records(), 'NVML_MIG_ADDON_RECORDS_H'),
+  'lib/records.ts': () => toTsDecoders(records())
+}
+
+let stale = 0
+for (const [path, make] of Object.entries(outputs)) {
+  const text = make()
+  let old
+  try {
+    old = readFileSync(root + path, 'utf8')
+  } catch {
+    old = undefined
+  }
+  if (old === text) continue
+  if (process.argv.includes('--check')) {
+    console.error(`${path} is out of date: run npm run generate`)
+    stale++
+  } else {
+    mkdirSync(dirname(root + path), { recursive: true })
+    writeFileSync(root + path, text)
+    console.log(`wrote ${path}`)
+  }
+}
+process.exitCode = stale ? 1 : 0
