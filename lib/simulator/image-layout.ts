@@ -12,7 +12,7 @@ export const NONE8 = 255
 
 /** Constant but for `current` and `retired`, which have a cache line each. headerChecksum covers bytes 0 to 2039. */
 export const ImageHeader = {
-  size: 4096,
+  bytes: 4096,
   magic: { offset: 0, type: 'u64', size: 8, count: 1 },
   layoutVersion: { offset: 8, type: 'u32', size: 4, count: 1 },
   headerBytes: { offset: 12, type: 'u32', size: 4, count: 1 },
@@ -43,7 +43,7 @@ export const ImageHeader = {
 
 /** The driver release a node plays. */
 export const Node = {
-  size: 184,
+  bytes: 184,
   driverVersion: { offset: 0, type: 'char', size: 1, count: 80 },
   nvmlVersion: { offset: 80, type: 'char', size: 1, count: 80 },
   /** 1000 * major + 10 * minor */
@@ -62,7 +62,7 @@ export const Node = {
 
 /** A compute-instance profile as one GPU-instance profile offers it. */
 export const ComputeProfile = {
-  size: 160,
+  bytes: 160,
   /** NVML_COMPUTE_INSTANCE_PROFILE_* */
   slot: { offset: 0, type: 'u32', size: 4, count: 1 },
   id: { offset: 4, type: 'u32', size: 4, count: 1 },
@@ -84,7 +84,7 @@ export const ComputeProfile = {
 
 /** A GPU-instance profile of a board, as this driver release reports it. */
 export const GpuInstanceProfile = {
-  size: 1792,
+  bytes: 1792,
   /** NVML_GPU_INSTANCE_PROFILE_* */
   slot: { offset: 0, type: 'u32', size: 4, count: 1 },
   id: { offset: 4, type: 'u32', size: 4, count: 1 },
@@ -115,7 +115,7 @@ export const GpuInstanceProfile = {
 
 /** One GPU: identity and the MIG geometry of its board. */
 export const GpuBoard = {
-  size: 38184,
+  bytes: 38184,
   name: { offset: 0, type: 'char', size: 1, count: 96 },
   /** "GPU-..." */
   uuid: { offset: 96, type: 'char', size: 1, count: 96 },
@@ -154,7 +154,7 @@ export const GpuBoard = {
 
 /** Head of a slot. checksum covers the slot's bytes after it. */
 export const Slot = {
-  size: 16,
+  bytes: 16,
   /** the change this slot holds; the slot is the active one when it equals current */
   seq: { offset: 0, type: 'u64', size: 8, count: 1 },
   checksum: { offset: 8, type: 'u64', size: 8, count: 1 },
@@ -162,7 +162,7 @@ export const Slot = {
 
 /** A process that holds a GPU or runs in an instance. */
 export const Client = {
-  size: 8,
+  bytes: 8,
   /** 0: the record is free */
   pid: { offset: 0, type: 'u32', size: 4, count: 1 },
   gpu: { offset: 4, type: 'u8', size: 1, count: 1 },
@@ -175,7 +175,7 @@ export const Client = {
 
 /** The live part that belongs to no GPU. */
 export const NodeState = {
-  size: 280,
+  bytes: 280,
   /** 1: callers have neither root's rights nor a MIG capability */
   unprivileged: { offset: 0, type: 'u32', size: 4, count: 1 },
   /** stamp given to the newest instance */
@@ -189,7 +189,7 @@ export const NodeState = {
 
 /** A live compute instance. */
 export const ComputeInstance = {
-  size: 8,
+  bytes: 8,
   /** 0: the record is free. Never given twice, so that a stale handle meets no other instance */
   stamp: { offset: 0, type: 'u32', size: 4, count: 1 },
   id: { offset: 4, type: 'u8', size: 1, count: 1 },
@@ -202,7 +202,7 @@ export const ComputeInstance = {
 
 /** A live GPU instance. */
 export const GpuInstance = {
-  size: 72,
+  bytes: 72,
   /** 0: the record is free */
   stamp: { offset: 0, type: 'u32', size: 4, count: 1 },
   id: { offset: 4, type: 'u8', size: 1, count: 1 },
@@ -216,7 +216,7 @@ export const GpuInstance = {
 
 /** The live part of one GPU. */
 export const GpuState = {
-  size: 584,
+  bytes: 584,
   migCurrent: { offset: 0, type: 'u32', size: 4, count: 1 },
   migPending: { offset: 4, type: 'u32', size: 4, count: 1 },
   gpuInstances: { offset: 8, type: GpuInstance, size: 72, count: 8 },

@@ -25,7 +25,15 @@ export function layOut(table) {
         if (offset < at) throw new Error(`${struct.name}.${name}: offset ${offset} overlaps`)
         at = offset
       }
-      const field = { name, base, about, offset: at, size, count: count ? Number(count) : undefined, pinned: offset !== undefined }
+      const field = {
+        name,
+        base,
+        about,
+        offset: at,
+        size,
+        count: count ? Number(count) : undefined,
+        pinned: offset !== undefined
+      }
       at += size * (field.count ?? 1)
       return field
     })
@@ -57,7 +65,16 @@ function cppStruct(struct) {
 const pascal = name => `k${name[0].toUpperCase()}${name.slice(1)}`
 
 export function toCpp(table, guard) {
-  const parts = [`// ${HEADER}`, `// ${table.about}`, `#ifndef ${guard}`, `#define ${guard}`, '#include <cstddef>', '#include <cstdint>', '', `namespace ${table.namespace} {`]
+  const parts = [
+    `// ${HEADER}`,
+    `// ${table.about}`,
+    `#ifndef ${guard}`,
+    `#define ${guard}`,
+    '#include <cstddef>',
+    '#include <cstdint>',
+    '',
+    `namespace ${table.namespace} {`
+  ]
   for (const [name, value] of Object.entries(table.constants ?? {})) {
     const type = /^0x/.test(value) && value.length > 10 ? 'std::uint64_t' : 'std::uint32_t'
     parts.push(`inline constexpr ${type} ${name} = ${value};`)
@@ -74,7 +91,10 @@ export function toCpp(table, guard) {
 
 const tsConstants = table =>
   Object.entries(table.constants ?? {}).map(([name, value]) => {
-    const constant = name.replace(/^k/, '').replace(/([a-z0-9])([A-Z])/g, '$1_$2').toUpperCase()
+    const constant = name
+      .replace(/^k/, '')
+      .replace(/([a-z0-9])([A-Z])/g, '$1_$2')
+      .toUpperCase()
     const big = /^0x/.test(value) && value.length > 10
     return `export const ${constant} = ${value}${big ? 'n' : ''}`
   })
@@ -83,7 +103,12 @@ const tsConstants = table =>
 export function toTsLayout(table) {
   const parts = [`// ${HEADER}`, `// ${table.about}`, '', ...tsConstants(table)]
   for (const struct of table.structs) {
-    parts.push('', ...(struct.about ? [`/** ${struct.about} */`] : []), `export const ${struct.name} = {`, `  size: ${struct.size},`)
+    parts.push(
+      '',
+      ...(struct.about ? [`/** ${struct.about} */`] : []),
+      `export const ${struct.name} = {`,
+      `  bytes: ${struct.size},`
+    )
     for (const { name, base, offset, size, count, about } of struct.fields) {
       if (about) parts.push(`  /** ${about} */`)
       const inner = SCALARS[base] || base === 'char' ? `'${base}'` : base
@@ -127,13 +152,19 @@ export function toTsDecoders(table) {
     parts.push('}', `export const ${camel(struct.name)}Bytes = ${struct.size}`)
     parts.push(`export function decode${struct.name}(view: DataView, at: number): ${struct.name}Record {`, '  return {')
     for (const { name, base, offset, size, count } of fields) {
-      const counter = struct.fields.some(field => field.name === `${name}Count`) ? `${name}Count` : name === 'placements' ? 'placementCount' : undefined
+      const counter = struct.fields.some(field => field.name === `${name}Count`)
+        ? `${name}Count`
+        : name === 'placements'
+          ? 'placementCount'
+          : undefined
       let value
       if (base === 'char') value = `text(view, at + ${offset}, ${count})`
       else if (base === 'u32') value = `view.getUint32(at + ${offset}, true)`
       else if (base === 'u64') value = `u64(view, at + ${offset})`
       else {
-        const length = counter ? `view.getUint32(at + ${struct.fields.find(f => f.name === counter).offset}, true)` : String(count)
+        const length = counter
+          ? `view.getUint32(at + ${struct.fields.find(f => f.name === counter).offset}, true)`
+          : String(count)
         value = `Array.from({ length: ${length} }, (_, i) => decode${base}(view, at + ${offset} + i * ${size}))`
       }
       parts.push(`    ${name}: ${value},`)
