@@ -14,7 +14,7 @@ namespace nvml {
 struct Expected {
   unsigned id = kNone;
   unsigned profile_id = kNone;
-  Placement placement;
+  Placement placement{};
 
   bool matches(unsigned profile, Placement place) const;
 };
