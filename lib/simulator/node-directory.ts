@@ -58,7 +58,7 @@ function describe(request: NodeRequest, plan: NodePlan, library: Buffer): string
  * may not write the image gets NO_PERMISSION for a change. The umask takes rights away as usual.
  */
 async function fill(dir: string, request: NodeRequest, plan: NodePlan): Promise<void> {
-  const library = keepExports(await readFile(nativeFile(LIBRARY)), exportedBy(plan.release.branch))
+  const library = keepExports(await readFile(nativeFile(LIBRARY)), exportedBy(plan.release))
   await mkdir(dir, { mode: 0o755 })
   await mkdir(join(dir, 'root'), { mode: 0o755 })
   await writeFile(join(dir, LIBRARY), library, { mode: 0o644 })

@@ -14,7 +14,7 @@ export interface ReleaseTable {
   readonly versions: readonly { readonly branch: number; readonly version: string; readonly source: string }[]
 }
 
-/** native/simulator/exported_names.json: by name, the first and the last release that exports it. */
+/** native/simulator/exported_names.json: by name, the first and, if it went away, the last release that exports it. */
 export interface ExportedNames {
   readonly format: string
   readonly source: string
@@ -75,15 +75,16 @@ export function isOlder(a: string, b: string): boolean {
 }
 
 /**
- * The names that the library of a branch exports. Recorded ones go by the nearest recorded release at
- * or below the branch; those that came later (derived from NVML's headers) by the branch itself.
+ * The names that a release's library exports. Where a name's first release is one of those whose symbol
+ * tables were read, releases between count as the one below them; every other first release is known
+ * by itself and compared with the version asked for.
  */
-export function exportedBy(branch: number): Set<string> {
-  const recorded = Math.max(...exportedNames.releases.map(branchOf).filter(release => release <= branch))
+export function exportedBy({ branch, version }: Release): Set<string> {
+  const nearest = Math.max(...exportedNames.releases.map(branchOf).filter(read => read <= branch))
   const names = new Set<string>()
-  for (const [name, { first, last, derived }] of Object.entries(exportedNames.names)) {
-    const asked = derived ? branch : recorded
-    if (branchOf(first) <= asked && (last === undefined || asked <= branchOf(last))) names.add(name)
+  for (const [name, { first, last }] of Object.entries(exportedNames.names)) {
+    const came = exportedNames.releases.includes(first) ? branchOf(first) <= nearest : !isOlder(version, first)
+    if (came && (last === undefined || nearest <= branchOf(last))) names.add(name)
   }
   return names
 }
