@@ -12,7 +12,9 @@ const KILLS = FULL ? 1000 : 100
 const CHURN = fileURLToPath(new URL('./helpers/processes/churn.ts', import.meta.url))
 
 function churn(library: string, count: number, seed: number) {
-  const child = spawn(process.execPath, [...process.execArgv, CHURN, library, String(count), String(seed)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [...process.execArgv, CHURN, library, String(count), String(seed)], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
   return { child, lines: createInterface({ input: child.stdout }) }
 }
 

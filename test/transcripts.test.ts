@@ -10,8 +10,8 @@ import {
   computeInstances,
   gpuInstanceProfiles,
   gpuInstances,
-  possiblePlacements,
   type ProfileRow,
+  possiblePlacements,
   transcript,
   transcripts
 } from './facts/transcripts.js'
@@ -48,7 +48,10 @@ const code = (error: unknown) => (error as { code?: string }).code
 
 t.test('creation sequences', async t => {
   t.same(
-    transcripts.filter(entry => entry.check).map(entry => entry.id).sort(),
+    transcripts
+      .filter(entry => entry.check)
+      .map(entry => entry.id)
+      .sort(),
     Object.keys(SEQUENCES).sort(),
     'every recorded sequence of these boards is replayed'
   )
@@ -58,7 +61,8 @@ t.test('creation sequences', async t => {
       if (!check) throw new Error(`${id} has no sequence`)
       const { nvml } = await openNode(t, { gpus: [{ model, giNumbering: check.map }], driver }, { mig: true })
       const gpu = nvml.gpu(0)
-      for (const [profileId, expected] of check.start) t.equal((await create(gpu, profileId)).id, expected, 'the state the record starts from')
+      for (const [profileId, expected] of check.start)
+        t.equal((await create(gpu, profileId)).id, expected, 'the state the record starts from')
       const outcomes: (number | string)[] = []
       for (const [profileId] of check.seq) {
         outcomes.push(
@@ -159,7 +163,11 @@ t.test('possible placements (-lgipp)', async t => {
       for (const { id: profileId, starts, size } of rows) {
         const { name } = await profileById(nvml.gpu(0), profileId)
         const { possible } = await nvml.gpu(0).placements(name)
-        t.same(possible, starts.map(start => ({ start, size })), name)
+        t.same(
+          possible,
+          starts.map(start => ({ start, size })),
+          name
+        )
       }
     })
   }
@@ -239,7 +247,8 @@ t.test('compute-instance profiles (-lcip) and placements (-lci)', async t => {
     for (let i = 0; i < 3; i++) await second.createComputeInstance('1c.3g.20gb')
     const live = []
     for (const instance of [first, second]) {
-      for (const { id, profileId, placement } of await instance.computeInstances()) live.push({ gpuInstance: instance.id, profileId, id, ...placement })
+      for (const { id, profileId, placement } of await instance.computeInstances())
+        live.push({ gpuInstance: instance.id, profileId, id, ...placement })
     }
     t.same(live, computeInstances(output))
   })
@@ -270,7 +279,11 @@ t.test('dcgm138-two-maps: one driver, two boards, two numberings', async t => {
 
 t.test('the MIG devices table of the A100 guide', async t => {
   // One 3g.20gb and four 1g.5gb on a swapped board of driver 510, the 3g first: GI 1, then 11 to 14.
-  const { nvml } = await openNode(t, { gpus: [{ model: 'A100-SXM4-40GB', giNumbering: 'swapped' }], driver: '510' }, { mig: true })
+  const { nvml } = await openNode(
+    t,
+    { gpus: [{ model: 'A100-SXM4-40GB', giNumbering: 'swapped' }], driver: '510' },
+    { mig: true }
+  )
   const gpu = nvml.gpu(0)
   await gpu.create('3g.20gb')
   for (let i = 0; i < 4; i++) await gpu.create('1g.5gb')
@@ -282,14 +295,16 @@ t.test('the MIG devices table of the A100 guide', async t => {
     memoryMiB: 4864,
     engines: { copy: 1, decoder: 0, encoder: 0, jpeg: 0, opticalFlow: 0 }
   })
-  const devices = (await gpu.devices()).map(({ index, gpuInstanceId, computeInstanceId, multiprocessors, memoryMiB, engines }) => ({
-    index,
-    gpuInstanceId,
-    computeInstanceId,
-    multiprocessors,
-    memoryMiB,
-    engines
-  }))
+  const devices = (await gpu.devices()).map(
+    ({ index, gpuInstanceId, computeInstanceId, multiprocessors, memoryMiB, engines }) => ({
+      index,
+      gpuInstanceId,
+      computeInstanceId,
+      multiprocessors,
+      memoryMiB,
+      engines
+    })
+  )
   t.same(devices, [
     {
       index: 0,
