@@ -4,6 +4,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { coveragePage } from './generate/coverage.mjs'
 import { errorStrings, figuresHeader } from './generate/figures.mjs'
 import { layOut, toCpp, toTsDecoders, toTsLayout } from './generate/layout.mjs'
 import { simulatorData } from './generate/simulator-data.mjs'
@@ -33,6 +34,7 @@ const outputs = {
   'lib/simulator/data.ts': () => simulatorData(simulator()),
   'docs/simulator.md': () => simulatorPage(read('docs/simulator.md'), simulator()),
   'native/addon/records.h': () => toCpp(records(), 'NVML_MIG_ADDON_RECORDS_H'),
+  'docs/nvml-coverage.md': () => coveragePage(root),
   'lib/records.ts': () => toTsDecoders(records())
 }
 
