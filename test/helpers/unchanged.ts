@@ -41,7 +41,7 @@ export async function refuses(
   t: Test,
   { node, nvml }: { node: SimulatedNode; nvml: Session },
   call: () => Promise<unknown>,
-  error: Record<string, unknown>,
+  error: { name: string; [field: string]: unknown } | { code: string; [field: string]: unknown },
   { asked = false } = {}
 ): Promise<void> {
   const before = await layout(nvml)
