@@ -1,5 +1,5 @@
 /** A node's life and the world around its GPUs, each through the node's own library. */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
@@ -154,6 +154,9 @@ t.test('counted calls', async t => {
   const before = node.calls('nvmlDeviceGetMigMode')
   await nvml.gpu(0).migMode()
   t.equal(node.calls('nvmlDeviceGetMigMode'), before + 1)
+  t.throws(() => node.calls('nvmlDeviceGetMood'), { name: 'TypeError', message: /nvmlDeviceGetMood/ })
+  await nvml.close()
+  t.equal(node.calls('nvmlDeviceGetMigMode'), 0, 'nothing has the library open')
 })
 
 t.test('wrong arguments change nothing', async t => {
@@ -196,4 +199,16 @@ t.test('a damaged node says so', async t => {
   writeFileSync(image, bytes)
   t.throws(() => node.check(), { name: 'SimulatorError', message: /checksum/ }, 'with the sentence of the library')
   t.same(readdirSync(node.dir).sort(), ['libnvidia-ml.so.1', 'node.image', 'node.json', 'root'])
+})
+
+t.test('a node that somebody removed', async t => {
+  const node = await simulate({ gpus: ['A30'] })
+  rmSync(node.dir, { recursive: true })
+  t.throws(() => node.reboot(), {
+    name: 'SimulatorError',
+    code: 'NOT_A_NODE',
+    status: undefined,
+    message: new RegExp(`^the simulated node in ${node.dir} is gone: `)
+  })
+  await node.close()
 })
