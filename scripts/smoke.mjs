@@ -4,9 +4,9 @@
 //   npm run smoke -- --from-source also builds them anew in the installed package
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
@@ -55,8 +55,9 @@ function install() {
   for (const name of ['preinstall', 'install', 'postinstall']) assert(!scripts[name], `${name} would run at install`)
   assert(!existsSync(join(installed, 'build')), 'nothing is built at install')
   // Paths of the machine that built it would tell strangers about it and break their builds.
-  const list = execFileSync('grep', ['-rlF', root, installed], { encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] }).trim()
-  assert.equal(list, '', 'files that name the folder they were built in')
+  const files = readdirSync(installed, { recursive: true, withFileTypes: true }).filter(entry => entry.isFile())
+  const telling = files.filter(file => readFileSync(join(file.parentPath, file.name)).includes(root)).map(file => file.name)
+  assert.deepEqual(telling, [], 'files that name the folder they were built in')
 }
 
 /** What each module form does: the short life of one MIG device on a node of its own. */
@@ -100,7 +101,7 @@ function compileTypes() {
   // A .cts file has no top-level await and, compiled, requires.
   writeFileSync(
     join(home, 'use.cts'),
-    `${imports.replace('import assert from', 'import assert = require(').replace("'node:assert/strict'", "'node:assert/strict')")}
+    `${imports.replace("import assert from 'node:assert/strict'", "import assert = require('node:assert/strict')")}
 import type { MigDevice } from 'nvml-mig'\nexport async function main(): Promise<void> {${typed}}`
   )
   const options = { module: 'nodenext', target: 'es2022', strict: true, noEmit: true, skipLibCheck: false, types: ['node'] }
