@@ -4,6 +4,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { coveragePage } from './generate/coverage.mjs'
 import { errorStrings, figuresHeader } from './generate/figures.mjs'
 import { layOut, toCpp, toTsDecoders, toTsLayout } from './generate/layout.mjs'
 
@@ -18,6 +19,7 @@ const outputs = {
   'native/simulator/image_layout.h': () => toCpp(image(), 'NVML_MIG_SIMULATOR_IMAGE_LAYOUT_H'),
   'lib/simulator/image-layout.ts': () => toTsLayout(image()),
   'native/addon/records.h': () => toCpp(records(), 'NVML_MIG_ADDON_RECORDS_H'),
+  'docs/nvml-coverage.md': () => coveragePage(root),
   'lib/records.ts': () => toTsDecoders(records())
 }
 
