@@ -1,7 +1,7 @@
 // The package as a stranger gets it: packed, installed into an empty folder without running any
 // script, then used from ES modules, CommonJS, TypeScript and the shell.
-//   npm run smoke                  with the binaries in the tarball
-//   npm run smoke -- --from-source also builds them anew in the installed package
+//   node scripts/smoke.mjs                with the binaries in the tarball
+//   node scripts/smoke.mjs --from-source  also builds them anew in the installed package
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
