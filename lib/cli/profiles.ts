@@ -1,0 +1,86 @@
+import type { Command } from 'commander'
+import type { Gpu, GpuInstanceProfile } from '../index.js'
+import type { Cli } from './cli.js'
+import { boardSlices, headline, identity, missing, part, readMode, type Unavailable } from './reading.js'
+import { gpusOf, type SourceOptions, withSession, withSource } from './source.js'
+import { placementList, print, printJson, table } from './terminal.js'
+
+export function addProfiles(program: Command, cli: Cli): void {
+  withSource(program.command('profiles'))
+    .description('GPU instance profiles: how many fit now, memory, SMs, engines, places')
+    .option('--gpu <gpu>', 'only this GPU: index, UUID or PCI address')
+    .action((options: SourceOptions) =>
+      cli.finish(
+        withSession(options, { readOnly: true }, async nvml => {
+          const read = await Promise.all(gpusOf(nvml, options.gpu).map(readProfiles))
+          if (options.json) {
+            printJson(cli.io, 'profiles', {
+              gpus: read.map(({ gpu, mode, profiles, unavailable }) => ({ ...identity(gpu), migMode: mode, profiles, unavailable }))
+            })
+          } else print(cli.io, ...read.flatMap(profileTable))
+        })
+      )
+    )
+}
+
+export function addPlacements(program: Command, cli: Cli): void {
+  withSource(program.command('placements'))
+    .description('where a profile may go on a GPU, and where it could go now')
+    .argument('<profile>', 'profile name, e.g. 3g.20gb')
+    .option('--gpu <gpu>', 'only this GPU: index, UUID or PCI address')
+    .action((profile: string, options: SourceOptions) =>
+      cli.finish(
+        withSession(options, { readOnly: true }, async nvml => {
+          const gpus = gpusOf(nvml, options.gpu)
+          const read = await Promise.all(
+            gpus.map(async gpu => ({ gpu, profile, ...(await gpu.placements(profile)), ...boardSlices(await gpu.profiles()) }))
+          )
+          if (options.json) {
+            printJson(cli.io, 'placements', {
+              gpus: read.map(({ gpu, possible, free, memorySlices }) => ({ ...identity(gpu), profile, memorySlices, possible, free }))
+            })
+          } else {
+            for (const { gpu, possible, free, memorySlices } of read) {
+              print(
+                cli.io,
+                `GPU ${gpu.index}: ${profile} takes ${possible[0]?.size ?? '?'} of ${memorySlices} memory slices`,
+                `  possible  ${placementList(possible)}`,
+                `  free now  ${free.length === 0 ? 'none' : placementList(free)}`
+              )
+            }
+          }
+        })
+      )
+    )
+}
+
+async function readProfiles(gpu: Gpu) {
+  const unavailable: Unavailable = {}
+  const mode = await readMode(gpu, unavailable)
+  const profiles = gpu.migCapable ? await part(unavailable, 'profiles', gpu.profiles()) : []
+  return { gpu, mode, profiles, unavailable }
+}
+
+const HEADINGS = ['Profile', 'ID', 'Free/Total', 'GiB', 'SM', 'CE', 'DEC', 'ENC', 'JPEG', 'OFA', 'Placements']
+const ALIGNMENT = ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'left'] as const
+
+function profileRow(profile: GpuInstanceProfile): string[] {
+  const { name, id, remaining, maxInstances, memoryMiB, multiprocessors, engines, placements } = profile
+  const { copy, decoder, encoder, jpeg, opticalFlow } = engines
+  return [
+    name,
+    String(id),
+    `${remaining ?? '?'}/${maxInstances}`,
+    (memoryMiB / 1024).toFixed(2),
+    ...[multiprocessors, copy, decoder, encoder, jpeg, opticalFlow].map(String),
+    placements ? placementList(placements) : '?'
+  ]
+}
+
+function profileTable({ gpu, mode, profiles, unavailable }: Awaited<ReturnType<typeof readProfiles>>): string[] {
+  return [
+    headline(gpu, mode),
+    ...(profiles?.length ? table([HEADINGS, ...profiles.map(profileRow)], ALIGNMENT).map(line => `  ${line}`) : []),
+    ...missing(unavailable).map(sentence => `  not shown: ${sentence}`)
+  ]
+}
