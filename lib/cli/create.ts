@@ -4,8 +4,11 @@ import type { Cli } from './cli.js'
 import { UsageError } from './exit.js'
 import { DEVICE_ALIGNMENT, deviceAsJson, deviceCells } from './list.js'
 import { identity } from './reading.js'
-import { namedGpu, type SourceOptions, withSession, withSource } from './source.js'
+import { namedGpu, profileOf, type SourceOptions, withSession, withSource } from './source.js'
 import { print, printJson, sliceRange, table } from './terminal.js'
+
+/** A profile that shall be created: its name or number. */
+type Wish = string | number
 
 interface CreateOptions extends SourceOptions {
   start?: number
@@ -20,7 +23,7 @@ export function addCreate(program: Command, cli: Cli): void {
     .option('--start <slice>', 'first slice of the instance; without it the driver chooses', wholeNumber('--start'))
     .option('--gpu-instance <id>', 'create compute instances in this GPU instance instead', wholeNumber('--gpu-instance'))
     .addHelpText('after', '\nIf one cannot be created, those before it stay and are listed.')
-    .action((wishes: string[], options: CreateOptions) => cli.finish(create(cli, wishes.flatMap(repeated), options)))
+    .action((profiles: string[], options: CreateOptions) => cli.finish(create(cli, profiles.flatMap(repeated), options)))
 }
 
 /** An option's text as a whole number. */
@@ -32,18 +35,22 @@ export function wholeNumber(option: string): (text: string) => number {
 }
 
 /** `1g.5gb*4` as four wishes. */
-function repeated(text: string): string[] {
+function repeated(text: string): Wish[] {
   const [, name = text, count = '1'] = /^(.*)\*(\d{1,3})$/.exec(text) ?? []
   if (Number(count) < 1) throw new UsageError(`'${text}' asks for none`)
-  return Array<string>(Number(count)).fill(name)
+  return Array<Wish>(Number(count)).fill(profileOf(name))
 }
 
-async function create(cli: Cli, wishes: string[], options: CreateOptions): Promise<void> {
+async function create(cli: Cli, wishes: readonly Wish[], options: CreateOptions): Promise<void> {
   const { start, gpuInstance } = options
   if (wishes.length === 0 && gpuInstance === undefined) {
-    throw new UsageError('create needs a profile', 'nvml-mig profiles lists what a GPU offers; e.g. nvml-mig create 3g.20gb --gpu 0')
+    throw new UsageError(
+      'create needs a profile',
+      'nvml-mig profiles lists what a GPU offers; e.g. nvml-mig create 3g.20gb --gpu 0'
+    )
   }
-  if (start !== undefined && wishes.length > 1) throw new UsageError('--start goes with one profile: two cannot begin at the same slice')
+  if (start !== undefined && wishes.length > 1)
+    throw new UsageError('--start goes with one profile: two cannot begin at the same slice')
   await withSession(options, { readOnly: false }, async nvml => {
     const gpu = namedGpu(nvml, options.gpu, 'create')
     const place = start === undefined ? {} : { start }
@@ -53,7 +60,7 @@ async function create(cli: Cli, wishes: string[], options: CreateOptions): Promi
 }
 
 /** Refuses a profile name that is not one before anything is created; the rest is for the driver to say. */
-async function checkNames(wishes: readonly string[], owner: { placements(profile: string): Promise<unknown> }): Promise<void> {
+async function checkNames(wishes: readonly Wish[], owner: { placements(profile: Wish): Promise<unknown> }): Promise<void> {
   for (const profile of new Set(wishes)) {
     await owner.placements(profile).catch(error => {
       if (!(error instanceof NvmlError)) throw error
@@ -62,7 +69,13 @@ async function checkNames(wishes: readonly string[], owner: { placements(profile
 }
 
 /** Creates one after another and shows what came of it, also if one is refused. */
-async function createDevices(cli: Cli, gpu: Gpu, wishes: string[], place: { start?: number }, options: SourceOptions): Promise<void> {
+async function createDevices(
+  cli: Cli,
+  gpu: Gpu,
+  wishes: readonly Wish[],
+  place: { start?: number },
+  options: SourceOptions
+): Promise<void> {
   const created: MigDevice[] = []
   await checkNames(wishes, gpu)
   try {
@@ -79,7 +92,7 @@ async function createComputeInstances(
   cli: Cli,
   gpu: Gpu,
   id: number,
-  wishes: string[],
+  wishes: readonly Wish[],
   place: { start?: number },
   options: SourceOptions
 ): Promise<void> {
@@ -87,7 +100,8 @@ async function createComputeInstances(
   const created: ComputeInstance[] = []
   await checkNames(wishes, instance)
   try {
-    for (const profile of wishes.length > 0 ? wishes : [undefined]) created.push(await instance.createComputeInstance(profile, place))
+    for (const profile of wishes.length > 0 ? wishes : [undefined])
+      created.push(await instance.createComputeInstance(profile, place))
   } finally {
     const seen = created.map(each => ({ id: each.id, profile: each.profile, placement: each.placement }))
     if (options.json) printJson(cli.io, 'create', { gpu: identity(gpu), gpuInstance: id, created: seen })
@@ -116,7 +130,9 @@ async function explained(error: unknown, gpu: Gpu, created: number): Promise<unk
   if (error instanceof NvmlError && error.code === 'NOT_SUPPORTED' && created === 0 && gpu.migCapable) {
     const { current, pending } = await gpu.migMode()
     if (!current) {
-      const cure = pending ? `It is pending: reset the GPU (nvidia-smi -r -i ${gpu.index}).` : `Turn it on: nvml-mig mode on --gpu ${gpu.index}`
+      const cure = pending
+        ? `It is pending: reset the GPU (nvidia-smi -r -i ${gpu.index}).`
+        : `Turn it on: nvml-mig mode on --gpu ${gpu.index}`
       return new UsageError(`MIG mode is off on GPU ${gpu.index}`, cure)
     }
   }

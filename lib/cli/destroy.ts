@@ -40,7 +40,8 @@ function checkUse(uuids: readonly string[], { gpuInstance, computeInstance, forc
   const example = 'nvml-mig destroy MIG-…, or --gpu 0 --gpu-instance 3, or --gpu 0 --all'
   if (ways === 0) throw new UsageError('destroy needs to be told what', example)
   if (ways > 1) throw new UsageError('UUIDs, --gpu-instance and --all exclude each other', example)
-  if (computeInstance !== undefined && gpuInstance === undefined) throw new UsageError('--compute-instance goes with --gpu-instance')
+  if (computeInstance !== undefined && gpuInstance === undefined)
+    throw new UsageError('--compute-instance goes with --gpu-instance')
   if (force && (gpuInstance === undefined || computeInstance !== undefined)) {
     throw new UsageError('--force goes with --gpu-instance alone: it destroys the compute instances in it first')
   }
@@ -71,7 +72,11 @@ function inWords({ gpu, gpuInstance, computeInstance }: Destroyed): string {
 async function destroyDevices(nvml: Session, uuids: readonly string[], destroyed: Destroyed[]): Promise<void> {
   // All are looked up before one is destroyed, so a mistyped one changes nothing.
   const devices = []
-  for (const uuid of uuids) devices.push(await nvml.find(uuid))
+  for (const uuid of uuids) {
+    const device = await nvml.find(uuid)
+    if (!device) throw new UsageError(`there is no MIG device ${uuid}`, 'nvml-mig list shows those there are.')
+    devices.push(device)
+  }
   for (const device of devices) {
     await device.destroy()
     const gpu = device.gpu.index
@@ -84,7 +89,11 @@ async function destroyDevices(nvml: Session, uuids: readonly string[], destroyed
   }
 }
 
-async function destroyInstance(gpu: Gpu, { gpuInstance, computeInstance, force }: DestroyOptions, destroyed: Destroyed[]): Promise<void> {
+async function destroyInstance(
+  gpu: Gpu,
+  { gpuInstance, computeInstance, force }: DestroyOptions,
+  destroyed: Destroyed[]
+): Promise<void> {
   const instance = await gpuInstanceOf(gpu, gpuInstance!)
   if (computeInstance === undefined) {
     if (force) await emptyOut(gpu, instance, destroyed)
@@ -96,7 +105,10 @@ async function destroyInstance(gpu: Gpu, { gpuInstance, computeInstance, force }
   const found = inside.find(({ id }) => id === computeInstance)
   if (!found) {
     const ids = inside.map(({ id }) => id).join(', ')
-    throw new UsageError(`GPU instance ${instance.id} has no compute instance ${computeInstance}`, ids ? `It has ${ids}.` : 'It has none.')
+    throw new UsageError(
+      `GPU instance ${instance.id} has no compute instance ${computeInstance}`,
+      ids ? `It has ${ids}.` : 'It has none.'
+    )
   }
   await found.destroy()
   destroyed.push({ gpu: gpu.index, gpuInstance: instance.id, computeInstance })

@@ -32,7 +32,11 @@ async function readLayout(gpu: Gpu) {
     found &&
     (await Promise.all(
       found.map(async (instance): Promise<DrawnInstance> => {
-        const computeInstances = await part(unavailable, `computeInstances of GPU instance ${instance.id}`, instance.computeInstances())
+        const computeInstances = await part(
+          unavailable,
+          `computeInstances of GPU instance ${instance.id}`,
+          instance.computeInstances()
+        )
         return {
           id: instance.id,
           profile: instance.profile,
@@ -48,7 +52,9 @@ type Layout = Awaited<ReturnType<typeof readLayout>>
 
 function asText({ gpu, mode, memorySlices, memoryOnly, instances, unavailable }: Layout, io: Io): string[] {
   const drawable = memorySlices > 0 && instances
-  const drawing = drawable ? drawLayout({ memorySlices, memoryOnly, instances, width: widthOf(io) - 2, color: colorsOf(io) }).split('\n') : []
+  const drawing = drawable
+    ? drawLayout({ memorySlices, memoryOnly, instances, width: widthOf(io) - 2, color: colorsOf(io) }).split('\n')
+    : []
   return [
     headline(gpu, mode),
     ...drawing.map(line => `  ${line}`),

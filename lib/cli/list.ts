@@ -24,8 +24,30 @@ export function addList(program: Command, cli: Cli): void {
 
 /** What the JSON of `list` and `create` says of a MIG device. */
 export function deviceAsJson(device: MigDevice): Record<string, unknown> {
-  const { uuid, index, name, profile, gpuInstanceId, computeInstanceId, placement, memoryMiB, multiprocessors, cudaVisibleDevices } = device
-  return { uuid, index, name, profile, gpuInstanceId, computeInstanceId, placement, memoryMiB, multiprocessors, cudaVisibleDevices }
+  const {
+    uuid,
+    index,
+    name,
+    profile,
+    gpuInstanceId,
+    computeInstanceId,
+    placement,
+    memoryMiB,
+    multiprocessors,
+    cudaVisibleDevices
+  } = device
+  return {
+    uuid,
+    index,
+    name,
+    profile,
+    gpuInstanceId,
+    computeInstanceId,
+    placement,
+    memoryMiB,
+    multiprocessors,
+    cudaVisibleDevices
+  }
 }
 
 /** The cells of a MIG device's line. */

@@ -8,8 +8,15 @@ import { print, printJson } from './terminal.js'
 
 const OUTCOMES: Record<MigModeChange['activation'], { code: ExitCode; sentence: string }> = {
   done: { code: Exit.done, sentence: '' },
-  'in-use': { code: Exit.inUse, sentence: 'something holds the GPU; stop it (monitoring agents, a desktop) and reset the GPU: nvidia-smi -r -i ' },
-  'reset-required': { code: Exit.resetRequired, sentence: 'pending until the GPU is reset (a virtual machine: restarted): nvidia-smi -r -i ' },
+  'in-use': {
+    code: Exit.inUse,
+    sentence: 'something holds the GPU; stop it (monitoring agents, a desktop) and reset the GPU: nvidia-smi -r -i '
+  },
+  'reset-required': {
+    code: Exit.resetRequired,
+    sentence: 'pending until the GPU is reset (a virtual machine: restarted): nvidia-smi -r -i '
+  },
+  unknown: { code: Exit.error, sentence: 'the driver answered with a code newer than this package: GPU ' },
   'not-supported': { code: Exit.error, sentence: 'pending; the GPU cannot be reset from here, restart the machine: GPU ' }
 }
 
@@ -34,10 +41,18 @@ async function show(cli: Cli, options: SourceOptions): Promise<void> {
     )
     if (options.json) {
       printJson(cli.io, 'mode', {
-        gpus: read.map(({ gpu, mode, unavailable }) => ({ ...identity(gpu), migCapable: gpu.migCapable, migMode: mode, unavailable }))
+        gpus: read.map(({ gpu, mode, unavailable }) => ({
+          ...identity(gpu),
+          migCapable: gpu.migCapable,
+          migMode: mode,
+          unavailable
+        }))
       })
     } else {
-      print(cli.io, ...read.flatMap(({ gpu, mode, unavailable }) => [headline(gpu, mode), ...missing(unavailable).map(each => `  ${each}`)]))
+      print(
+        cli.io,
+        ...read.flatMap(({ gpu, mode, unavailable }) => [headline(gpu, mode), ...missing(unavailable).map(each => `  ${each}`)])
+      )
     }
   })
 }

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Gpu, GpuInstanceProfile } from '../index.js'
 import type { Cli } from './cli.js'
 import { boardSlices, headline, identity, missing, part, readMode, type Unavailable } from './reading.js'
-import { gpusOf, type SourceOptions, withSession, withSource } from './source.js'
+import { gpusOf, profileOf, type SourceOptions, withSession, withSource } from './source.js'
 import { placementList, print, printJson, table } from './terminal.js'
 
 export function addProfiles(program: Command, cli: Cli): void {
@@ -15,7 +15,12 @@ export function addProfiles(program: Command, cli: Cli): void {
           const read = await Promise.all(gpusOf(nvml, options.gpu).map(readProfiles))
           if (options.json) {
             printJson(cli.io, 'profiles', {
-              gpus: read.map(({ gpu, mode, profiles, unavailable }) => ({ ...identity(gpu), migMode: mode, profiles, unavailable }))
+              gpus: read.map(({ gpu, mode, profiles, unavailable }) => ({
+                ...identity(gpu),
+                migMode: mode,
+                profiles,
+                unavailable
+              }))
             })
           } else print(cli.io, ...read.flatMap(profileTable))
         })
@@ -33,11 +38,17 @@ export function addPlacements(program: Command, cli: Cli): void {
         withSession(options, { readOnly: true }, async nvml => {
           const gpus = gpusOf(nvml, options.gpu)
           const read = await Promise.all(
-            gpus.map(async gpu => ({ gpu, profile, ...(await gpu.placements(profile)), ...boardSlices(await gpu.profiles()) }))
+            gpus.map(async gpu => ({ gpu, ...(await gpu.placements(profileOf(profile))), ...boardSlices(await gpu.profiles()) }))
           )
           if (options.json) {
             printJson(cli.io, 'placements', {
-              gpus: read.map(({ gpu, possible, free, memorySlices }) => ({ ...identity(gpu), profile, memorySlices, possible, free }))
+              gpus: read.map(({ gpu, possible, free, memorySlices }) => ({
+                ...identity(gpu),
+                profile,
+                memorySlices,
+                possible,
+                free
+              }))
             })
           } else {
             for (const { gpu, possible, free, memorySlices } of read) {
@@ -61,6 +72,16 @@ async function readProfiles(gpu: Gpu) {
   return { gpu, mode, profiles, unavailable }
 }
 
+/** Why figures in the table are `?`, once per reason. */
+function unread(profiles: readonly GpuInstanceProfile[]): string[] {
+  const reasons = profiles.flatMap(({ unavailable = {} }) =>
+    Object.entries(unavailable).map(
+      ([field, { call, code }]) => `${field === 'remaining' ? 'free counts' : field}: ${call} answers ${code}`
+    )
+  )
+  return [...new Set(reasons)]
+}
+
 const HEADINGS = ['Profile', 'ID', 'Free/Total', 'GiB', 'SM', 'CE', 'DEC', 'ENC', 'JPEG', 'OFA', 'Placements']
 const ALIGNMENT = ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'left'] as const
 
@@ -81,6 +102,6 @@ function profileTable({ gpu, mode, profiles, unavailable }: Awaited<ReturnType<t
   return [
     headline(gpu, mode),
     ...(profiles?.length ? table([HEADINGS, ...profiles.map(profileRow)], ALIGNMENT).map(line => `  ${line}`) : []),
-    ...missing(unavailable).map(sentence => `  not shown: ${sentence}`)
+    ...[...unread(profiles ?? []), ...missing(unavailable)].map(sentence => `  not shown: ${sentence}`)
   ]
 }

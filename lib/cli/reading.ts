@@ -25,7 +25,7 @@ export function missing(unavailable: Unavailable): string[] {
 }
 
 /** The MIG mode in words: `on`, `off (on after a reset)`, `not available`. */
-export function modeInWords(gpu: Gpu, mode: MigMode | null): string {
+function modeInWords(gpu: Gpu, mode: MigMode | null): string {
   if (!gpu.migCapable) return 'not available'
   if (!mode) return 'unknown'
   const word = (on: boolean) => (on ? 'on' : 'off')
@@ -34,12 +34,14 @@ export function modeInWords(gpu: Gpu, mode: MigMode | null): string {
 
 /** `GPU 0: NVIDIA A100-SXM4-40GB (GPU-…)  00000000:07:00.0  MIG on` */
 export function headline(gpu: Gpu, mode: MigMode | null): string {
-  return `GPU ${gpu.index}: ${gpu.name} (${gpu.uuid})  ${gpu.busId}  MIG ${modeInWords(gpu, mode)}`
+  const { index, name, uuid, pciBusId, unavailable } = gpu
+  if (unavailable) return `GPU ${index}: not readable: ${unavailable.call} answers ${unavailable.code}`
+  return `GPU ${index}: ${name} (${uuid})  ${pciBusId}  MIG ${modeInWords(gpu, mode)}`
 }
 
 /** What every JSON document says of a GPU. */
-export function identity(gpu: Gpu): { index: number; uuid: string; name: string; busId: string } {
-  return { index: gpu.index, uuid: gpu.uuid, name: gpu.name, busId: gpu.busId }
+export function identity({ index, uuid, name, pciBusId }: Gpu): { index: number; uuid: string; name: string; pciBusId: string } {
+  return { index, uuid, name, pciBusId }
 }
 
 export async function readMode(gpu: Gpu, unavailable: Unavailable): Promise<MigMode | null> {
@@ -70,7 +72,9 @@ export function boardSlices(profiles: readonly GpuInstanceProfile[]): { memorySl
   const placements = profiles.flatMap(profile => profile.placements ?? [])
   const memorySlices = Math.max(0, ...placements.map(({ start, size }) => start + size))
   const smallest = Math.min(...placements.map(({ size }) => size))
-  const reached = new Set(placements.filter(({ size }) => size === smallest).flatMap(({ start }) => slicesOf({ start, size: smallest })))
+  const reached = new Set(
+    placements.filter(({ size }) => size === smallest).flatMap(({ start }) => slicesOf({ start, size: smallest }))
+  )
   return { memorySlices, memoryOnly: slicesOf({ start: 0, size: memorySlices }).filter(slice => !reached.has(slice)) }
 }
 

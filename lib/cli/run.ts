@@ -31,7 +31,8 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       outputError: () => {}
     })
     .addHelpText('after', NOTES)
-  for (const add of [addList, addProfiles, addPlacements, addLayout, addMode, addCreate, addDestroy, addSimulate]) add(program, cli)
+  for (const add of [addList, addProfiles, addPlacements, addLayout, addMode, addCreate, addDestroy, addSimulate])
+    add(program, cli)
   try {
     await program.parseAsync(argv, { from: 'user' })
     return cli.exitCode

@@ -7,7 +7,6 @@ import type { Command } from 'commander'
 import { type SimulatedNode, simulate } from '../simulator/index.js'
 import type { Cli } from './cli.js'
 import { UsageError } from './exit.js'
-import { parseModels } from './source.js'
 import { type Io, print, printJson } from './terminal.js'
 
 interface SimulateOptions {
@@ -39,7 +38,7 @@ export function addSimulate(program: Command, cli: Cli): void {
 }
 
 function request({ gpus, driver }: SimulateOptions, dir: string | undefined) {
-  return { gpus: parseModels(gpus), ...(driver !== undefined && { driver }), ...(dir !== undefined && { dir }) }
+  return { gpus: gpus.split(','), ...(driver !== undefined && { driver }), ...(dir !== undefined && { dir }) }
 }
 
 /** Makes a node that stays, and says how to use it. */

@@ -18,21 +18,12 @@ export interface SourceOptions {
 /** Adds the options that every verb has. */
 export function withSource(command: Command): Command {
   return command
-    .addOption(new Option('--simulate <models>', 'on a simulated node: MODEL[*N][,MODEL…], e.g. A100-SXM4-40GB*2').conflicts('library'))
+    .addOption(
+      new Option('--simulate <models>', 'on a simulated node: MODEL[*N][,MODEL…], e.g. A100-SXM4-40GB*2').conflicts('library')
+    )
     .option('--driver <release>', 'driver release that --simulate plays, e.g. 535')
     .option('--library <path>', 'an NVML library, or the directory of a simulated node, in place of the driver’s library')
     .option('--json', 'JSON on stdout, errors as JSON on stderr')
-}
-
-/** `A100-SXM4-40GB*2,A30` as a list of three models. */
-export function parseModels(text: string): string[] {
-  return text.split(',').flatMap(part => {
-    const [, model, count = '1'] = /^\s*([^*\s]+)\s*(?:\*\s*(\d{1,3}))?\s*$/.exec(part) ?? []
-    if (!model || Number(count) < 1) {
-      throw new UsageError(`'${part}' is not MODEL or MODEL*N`, 'Two GPUs and a third: --simulate A100-SXM4-40GB*2,A30')
-    }
-    return Array<string>(Number(count)).fill(model)
-  })
 }
 
 /** The library of PATH: the file itself, or what a node's directory holds, and the root that goes with it. */
@@ -53,7 +44,8 @@ export async function withSession<T>(
   use: (nvml: Session) => Promise<T>
 ): Promise<T> {
   if (driver !== undefined && models === undefined) throw new UsageError('--driver goes with --simulate')
-  const node = models === undefined ? undefined : await simulate({ gpus: parseModels(models), ...(driver !== undefined && { driver }) })
+  const node =
+    models === undefined ? undefined : await simulate({ gpus: models.split(','), ...(driver !== undefined && { driver }) })
   try {
     const source = node ? { library: node.library, root: node.root } : library === undefined ? {} : librarySource(library)
     const nvml = await open({ ...source, readOnly })
@@ -65,6 +57,11 @@ export async function withSession<T>(
   } finally {
     await node?.close()
   }
+}
+
+/** A profile as people write it: a name, or the driver's number as nvidia-smi takes it. */
+export function profileOf(text: string): string | number {
+  return /^\d+$/.test(text) ? Number(text) : text
 }
 
 /** The GPUs that `--gpu` names; all of them without it. */
