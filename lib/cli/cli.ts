@@ -1,4 +1,4 @@
-import { Exit, type ExitCode } from './exit.js'
+import { Exit } from './exit.js'
 import type { Io } from './terminal.js'
 
 /** One run of the command line: where it writes and how it ended. */
@@ -10,8 +10,9 @@ export class Cli {
     this.io = io
   }
 
-  /** Waits for what a verb does and keeps the exit code it ends with. */
-  async finish(work: Promise<ExitCode | number | undefined | void>): Promise<void> {
-    this.exitCode = (await work) ?? Exit.done
+  /** Waits for what a verb does; the number it results in, if it does, is the exit code. */
+  async finish(work: Promise<unknown>): Promise<void> {
+    const code = await work
+    if (typeof code === 'number') this.exitCode = code
   }
 }
