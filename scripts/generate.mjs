@@ -1,23 +1,30 @@
 // Writes every generated file from its table; with --check, says which are out of date and fails.
 //   npm run generate            after changing a table
 //   npm run generate -- --check what the tests run
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { coveragePage } from './generate/coverage.mjs'
 import { errorStrings, figuresHeader } from './generate/figures.mjs'
 import { layOut, toCpp, toTsDecoders, toTsLayout } from './generate/layout.mjs'
+import { simulatorData } from './generate/simulator-data.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const json = path => JSON.parse(readFileSync(root + path, 'utf8'))
 
 const image = () => layOut(json('native/simulator/image_layout.json'))
 const records = () => layOut(json('native/addon/records.json'))
+const boards = () =>
+  readdirSync(`${root}lib/simulator/boards`)
+    .sort()
+    .map(name => json(`lib/simulator/boards/${name}`))
+const exportedNames = () => json('native/simulator/exported_names.json')
 const outputs = {
   'native/abi/figures.h': () => figuresHeader(json('native/abi/figures.json')),
   'native/simulator/error_strings.inc': () => errorStrings(json('native/abi/figures.json')),
   'native/simulator/image_layout.h': () => toCpp(image(), 'NVML_MIG_SIMULATOR_IMAGE_LAYOUT_H'),
   'lib/simulator/image-layout.ts': () => toTsLayout(image()),
+  'lib/simulator/data.ts': () => simulatorData(boards(), json('lib/simulator/releases.json'), exportedNames()),
   'native/addon/records.h': () => toCpp(records(), 'NVML_MIG_ADDON_RECORDS_H'),
   'docs/nvml-coverage.md': () => coveragePage(root),
   'lib/records.ts': () => toTsDecoders(records())
