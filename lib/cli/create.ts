@@ -16,14 +16,16 @@ interface CreateOptions extends SourceOptions {
 }
 
 export function addCreate(program: Command, cli: Cli): void {
-  withSource(program.command('create'))
-    .description('create MIG devices: a GPU instance and its compute instance each')
-    .argument('[profiles...]', 'profile names in order of creation, *N for several: 3g.20gb 1g.5gb*4')
-    .option('--gpu <gpu>', 'index, UUID or PCI address; must be named')
-    .option('--start <slice>', 'first slice of the instance; without it the driver chooses', wholeNumber('--start'))
-    .option('--gpu-instance <id>', 'create compute instances in this GPU instance instead', wholeNumber('--gpu-instance'))
-    .addHelpText('after', '\nIf one cannot be created, those before it stay and are listed.')
-    .action((profiles: string[], options: CreateOptions) => cli.finish(create(cli, profiles.flatMap(repeated), options)))
+  withSource(
+    program
+      .command('create')
+      .description('create MIG devices: a GPU instance and its compute instance each')
+      .argument('[profiles...]', 'profile names in order of creation, *N for several: 3g.20gb 1g.5gb*4')
+      .option('--gpu <gpu>', 'index, UUID or PCI address; must be named')
+      .option('--start <slice>', 'first slice of the instance; without it the driver chooses', wholeNumber('--start'))
+      .option('--gpu-instance <id>', 'create compute instances in this GPU instance instead', wholeNumber('--gpu-instance'))
+      .addHelpText('after', '\nIf one cannot be created, those before it stay and are listed.')
+  ).action((profiles: string[], options: CreateOptions) => cli.finish(create(cli, profiles.flatMap(repeated), options)))
 }
 
 /** An option's text as a whole number. */

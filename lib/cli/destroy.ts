@@ -21,18 +21,20 @@ interface Destroyed {
 }
 
 export function addDestroy(program: Command, cli: Cli): void {
-  withSource(program.command('destroy'))
-    .description('destroy MIG devices, or instances by their ids')
-    .argument('[devices...]', 'UUIDs of MIG devices')
-    .option('--gpu <gpu>', 'index, UUID or PCI address; must be named for what has no UUID')
-    .option('--gpu-instance <id>', 'this GPU instance', wholeNumber('--gpu-instance'))
-    .option('--compute-instance <id>', 'this compute instance of it', wholeNumber('--compute-instance'))
-    .option('--force', 'with --gpu-instance: its compute instances first')
-    .option('--all', 'every instance of the GPU')
-    .action((uuids: string[], options: DestroyOptions) => {
-      checkUse(uuids, options)
-      return cli.finish(destroy(cli, uuids, options))
-    })
+  withSource(
+    program
+      .command('destroy')
+      .description('destroy MIG devices, or instances by their ids')
+      .argument('[devices...]', 'UUIDs of MIG devices')
+      .option('--gpu <gpu>', 'index, UUID or PCI address; must be named for what has no UUID')
+      .option('--gpu-instance <id>', 'this GPU instance', wholeNumber('--gpu-instance'))
+      .option('--compute-instance <id>', 'this compute instance of it', wholeNumber('--compute-instance'))
+      .option('--force', 'with --gpu-instance: its compute instances first')
+      .option('--all', 'every instance of the GPU')
+  ).action((uuids: string[], options: DestroyOptions) => {
+    checkUse(uuids, options)
+    return cli.finish(destroy(cli, uuids, options))
+  })
 }
 
 function checkUse(uuids: readonly string[], { gpuInstance, computeInstance, force, all }: DestroyOptions): void {

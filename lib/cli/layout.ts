@@ -7,18 +7,20 @@ import { gpusOf, type SourceOptions, withSession, withSource } from './source.js
 import { colorsOf, type Io, print, printJson, widthOf } from './terminal.js'
 
 export function addLayout(program: Command, cli: Cli): void {
-  withSource(program.command('layout'))
-    .description('the memory slices of each GPU, drawn: who owns which, what is free')
-    .option('--gpu <gpu>', 'only this GPU: index, UUID or PCI address')
-    .action((options: SourceOptions) =>
-      cli.finish(
-        withSession(options, { readOnly: true }, async nvml => {
-          const read = await Promise.all(gpusOf(nvml, options.gpu).map(readLayout))
-          if (options.json) printJson(cli.io, 'layout', { gpus: read.map(asJson) })
-          else print(cli.io, ...read.flatMap(layout => asText(layout, cli.io)))
-        })
-      )
+  withSource(
+    program
+      .command('layout')
+      .description('the memory slices of each GPU, drawn: who owns which, what is free')
+      .option('--gpu <gpu>', 'only this GPU: index, UUID or PCI address')
+  ).action((options: SourceOptions) =>
+    cli.finish(
+      withSession(options, { readOnly: true }, async nvml => {
+        const read = await Promise.all(gpusOf(nvml, options.gpu).map(readLayout))
+        if (options.json) printJson(cli.io, 'layout', { gpus: read.map(asJson) })
+        else print(cli.io, ...read.flatMap(layout => asText(layout, cli.io)))
+      })
     )
+  )
 }
 
 /** Who owns which memory slices of a GPU; what NVML does not show this user is in `unavailable`. */

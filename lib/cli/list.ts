@@ -6,20 +6,22 @@ import { gpusOf, type SourceOptions, withSession, withSource } from './source.js
 import { print, printJson, sliceRange, table } from './terminal.js'
 
 export function addList(program: Command, cli: Cli): void {
-  withSource(program.command('list'))
-    .description('GPUs, GPU instances, compute instances and MIG devices')
-    .option('--gpu <gpu>', 'only this GPU: index, UUID or PCI address')
-    .action((options: SourceOptions) =>
-      cli.finish(
-        withSession(options, { readOnly: true }, async nvml => {
-          const gpus = gpusOf(nvml, options.gpu)
-          const holdings = await Promise.all(gpus.map(readHoldings))
-          if (options.json) printJson(cli.io, 'list', { ...nvml.info, gpus: gpus.map((gpu, i) => asJson(gpu, holdings[i]!)) })
-          else print(cli.io, ...gpus.flatMap((gpu, i) => asText(gpu, holdings[i]!)))
-          if (gpus.length === 0 && !options.json) print(cli.io, 'No GPUs.')
-        })
-      )
+  withSource(
+    program
+      .command('list')
+      .description('GPUs, GPU instances, compute instances and MIG devices')
+      .option('--gpu <gpu>', 'only this GPU: index, UUID or PCI address')
+  ).action((options: SourceOptions) =>
+    cli.finish(
+      withSession(options, { readOnly: true }, async nvml => {
+        const gpus = gpusOf(nvml, options.gpu)
+        const holdings = await Promise.all(gpus.map(readHoldings))
+        if (options.json) printJson(cli.io, 'list', { ...nvml.info, gpus: gpus.map((gpu, i) => asJson(gpu, holdings[i]!)) })
+        else print(cli.io, ...gpus.flatMap((gpu, i) => asText(gpu, holdings[i]!)))
+        if (gpus.length === 0 && !options.json) print(cli.io, 'No GPUs.')
+      })
     )
+  )
 }
 
 /** What the JSON of `list` and `create` says of a MIG device. */

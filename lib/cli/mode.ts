@@ -21,13 +21,15 @@ const OUTCOMES: Record<MigModeChange['activation'], { code: ExitCode; sentence: 
 }
 
 export function addMode(program: Command, cli: Cli): void {
-  withSource(program.command('mode'))
-    .description('show the MIG mode, or turn it on or off')
-    .addArgument(new Argument('[mode]', 'without it, the mode is shown').choices(['on', 'off']))
-    .option('--gpu <gpu>', 'index, UUID, PCI address or all; must be named to change it')
-    .action((mode: 'on' | 'off' | undefined, options: SourceOptions) =>
-      cli.finish(mode ? change(cli, mode === 'on', options) : show(cli, options))
-    )
+  withSource(
+    program
+      .command('mode')
+      .description('show the MIG mode, or turn it on or off')
+      .addArgument(new Argument('[mode]', 'without it, the mode is shown').choices(['on', 'off']))
+      .option('--gpu <gpu>', 'index, UUID, PCI address or all; must be named to change it')
+  ).action((mode: 'on' | 'off' | undefined, options: SourceOptions) =>
+    cli.finish(mode ? change(cli, mode === 'on', options) : show(cli, options))
+  )
 }
 
 async function show(cli: Cli, options: SourceOptions): Promise<void> {

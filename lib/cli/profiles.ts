@@ -6,63 +6,67 @@ import { gpusOf, profileOf, type SourceOptions, withSession, withSource } from '
 import { placementList, print, printJson, table } from './terminal.js'
 
 export function addProfiles(program: Command, cli: Cli): void {
-  withSource(program.command('profiles'))
-    .description('GPU instance profiles: how many fit now, memory, SMs, engines, places')
-    .option('--gpu <gpu>', 'only this GPU: index, UUID or PCI address')
-    .action((options: SourceOptions) =>
-      cli.finish(
-        withSession(options, { readOnly: true }, async nvml => {
-          const read = await Promise.all(gpusOf(nvml, options.gpu).map(readProfiles))
-          if (options.json) {
-            printJson(cli.io, 'profiles', {
-              gpus: read.map(({ gpu, mode, profiles, unavailable }) => ({
-                ...identity(gpu),
-                migMode: mode,
-                profiles,
-                unavailable
-              }))
-            })
-          } else print(cli.io, ...read.flatMap(profileTable))
-        })
-      )
+  withSource(
+    program
+      .command('profiles')
+      .description('GPU instance profiles: how many fit now, memory, SMs, engines, places')
+      .option('--gpu <gpu>', 'only this GPU: index, UUID or PCI address')
+  ).action((options: SourceOptions) =>
+    cli.finish(
+      withSession(options, { readOnly: true }, async nvml => {
+        const read = await Promise.all(gpusOf(nvml, options.gpu).map(readProfiles))
+        if (options.json) {
+          printJson(cli.io, 'profiles', {
+            gpus: read.map(({ gpu, mode, profiles, unavailable }) => ({
+              ...identity(gpu),
+              migMode: mode,
+              profiles,
+              unavailable
+            }))
+          })
+        } else print(cli.io, ...read.flatMap(profileTable))
+      })
     )
+  )
 }
 
 export function addPlacements(program: Command, cli: Cli): void {
-  withSource(program.command('placements'))
-    .description('where a profile may go on a GPU, and where it could go now')
-    .argument('<profile>', 'profile name, e.g. 3g.20gb')
-    .option('--gpu <gpu>', 'only this GPU: index, UUID or PCI address')
-    .action((profile: string, options: SourceOptions) =>
-      cli.finish(
-        withSession(options, { readOnly: true }, async nvml => {
-          const gpus = gpusOf(nvml, options.gpu)
-          const read = await Promise.all(
-            gpus.map(async gpu => ({ gpu, ...(await gpu.placements(profileOf(profile))), ...boardSlices(await gpu.profiles()) }))
-          )
-          if (options.json) {
-            printJson(cli.io, 'placements', {
-              gpus: read.map(({ gpu, possible, free, memorySlices }) => ({
-                ...identity(gpu),
-                profile,
-                memorySlices,
-                possible,
-                free
-              }))
-            })
-          } else {
-            for (const { gpu, possible, free, memorySlices } of read) {
-              print(
-                cli.io,
-                `GPU ${gpu.index}: ${profile} takes ${possible[0]?.size ?? '?'} of ${memorySlices} memory slices`,
-                `  possible  ${placementList(possible)}`,
-                `  free now  ${free.length === 0 ? 'none' : placementList(free)}`
-              )
-            }
+  withSource(
+    program
+      .command('placements')
+      .description('where a profile may go on a GPU, and where it could go now')
+      .argument('<profile>', 'profile name, e.g. 3g.20gb')
+      .option('--gpu <gpu>', 'only this GPU: index, UUID or PCI address')
+  ).action((profile: string, options: SourceOptions) =>
+    cli.finish(
+      withSession(options, { readOnly: true }, async nvml => {
+        const gpus = gpusOf(nvml, options.gpu)
+        const read = await Promise.all(
+          gpus.map(async gpu => ({ gpu, ...(await gpu.placements(profileOf(profile))), ...boardSlices(await gpu.profiles()) }))
+        )
+        if (options.json) {
+          printJson(cli.io, 'placements', {
+            gpus: read.map(({ gpu, possible, free, memorySlices }) => ({
+              ...identity(gpu),
+              profile,
+              memorySlices,
+              possible,
+              free
+            }))
+          })
+        } else {
+          for (const { gpu, possible, free, memorySlices } of read) {
+            print(
+              cli.io,
+              `GPU ${gpu.index}: ${profile} takes ${possible[0]?.size ?? '?'} of ${memorySlices} memory slices`,
+              `  possible  ${placementList(possible)}`,
+              `  free now  ${free.length === 0 ? 'none' : placementList(free)}`
+            )
           }
-        })
-      )
+        }
+      })
     )
+  )
 }
 
 async function readProfiles(gpu: Gpu) {

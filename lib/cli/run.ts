@@ -11,7 +11,7 @@ import { addPlacements, addProfiles } from './profiles.js'
 import { addSimulate } from './simulate.js'
 import type { Io } from './terminal.js'
 
-const { version, description } = createRequire(import.meta.url)('../../package.json') as { version: string; description: string }
+const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
 const NOTES = `
 Verbs that change a GPU need it named by --gpu. Exit codes: 0 done, 1 error, 3 a reset is required,
@@ -21,7 +21,7 @@ Verbs that change a GPU need it named by --gpu. Exit codes: 0 done, 1 error, 3 a
 export async function run(argv: readonly string[], io: Io): Promise<number> {
   const cli = new Cli(io)
   const program = new Command('nvml-mig')
-    .description(description)
+    .description('Cut NVIDIA GPUs into MIG devices: look, create, destroy; on real GPUs or on simulated ones.')
     .version(version)
     .exitOverride()
     .configureOutput({
