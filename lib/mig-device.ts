@@ -12,7 +12,8 @@ export const migDevice = { bytes: migDeviceBytes, decode: decodeMigDevice }
 function profileOf(record: MigDeviceRecord, profiles: readonly GpuInstanceProfile[]): string {
   const gpuInstance = profiles.find(profile => profile.id === record.gpuInstanceProfileId)?.name
   // Who may not look at the GPU instance still learns its profile from the name of the device.
-  if (gpuInstance === undefined) return / MIG (\S+)$/.exec(record.name)?.[1] ?? record.name
+  if (gpuInstance === undefined || record.computeInstanceSlices === NONE)
+    return / MIG (\S+)$/.exec(record.name)?.[1] ?? record.name
   const { computeInstanceSlices, gpuInstanceSlices } = record
   return computeInstanceSlices === gpuInstanceSlices ? gpuInstance : `${computeInstanceSlices}c.${gpuInstance}`
 }
@@ -35,12 +36,12 @@ export class MigDevice {
   readonly profile: string
   /** Memory slices of its GPU instance, or null if this user may not look at it. */
   readonly placement: Placement | null
-  /** Memory of its GPU instance, MiB; shared by all MIG devices in it. */
-  readonly memoryMiB: number
-  /** Streaming multiprocessors. */
-  readonly multiprocessors: number
-  /** Shared by all MIG devices of its GPU instance. */
-  readonly engines: Engines
+  /** Memory of its GPU instance, MiB, shared by all MIG devices in it; null if it cannot be read. */
+  readonly memoryMiB: number | null
+  /** Streaming multiprocessors; null if they cannot be read. */
+  readonly multiprocessors: number | null
+  /** Shared by all MIG devices of its GPU instance; null if they cannot be read. */
+  readonly engines: Engines | null
   /** What to put into the environment variable `CUDA_VISIBLE_DEVICES`. */
   readonly cudaVisibleDevices: string
   readonly #connection: Connection
@@ -57,15 +58,18 @@ export class MigDevice {
     this.name = record.name
     this.profile = profileOf(record, profiles)
     this.placement = record.start === NONE ? null : { start: record.start, size: record.size }
-    this.memoryMiB = record.memoryMiB
-    this.multiprocessors = record.multiprocessorCount
-    this.engines = {
-      copy: record.sharedCopyEngineCount,
-      decoder: record.sharedDecoderCount,
-      encoder: record.sharedEncoderCount,
-      jpeg: record.sharedJpegCount,
-      opticalFlow: record.sharedOfaCount
-    }
+    this.memoryMiB = record.memoryMiB || null
+    const unread = record.multiprocessorCount === NONE
+    this.multiprocessors = unread ? null : record.multiprocessorCount
+    this.engines = unread
+      ? null
+      : {
+          copy: record.sharedCopyEngineCount,
+          decoder: record.sharedDecoderCount,
+          encoder: record.sharedEncoderCount,
+          jpeg: record.sharedJpegCount,
+          opticalFlow: record.sharedOfaCount
+        }
     this.cudaVisibleDevices = record.uuid
     this.#seen = [
       record.gpuInstanceId,

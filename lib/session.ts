@@ -11,11 +11,11 @@ import { type GpuRecord, NONE, type SessionInfoRecord } from './records.js'
 /** What {@link open} takes. */
 export interface OpenOptions {
   /**
-   * File of the NVML library: a path, or a name for the loader to search. Left out, the driver's
-   * `libnvidia-ml.so.1`. A simulated node's is `node.library`.
+   * File of the NVML library; a relative path counts from the working directory. Left out, the
+   * driver's `libnvidia-ml.so.1`, which the loader searches.
    */
   library?: string
-  /** Folder under which what is not in NVML is read (`/proc`, `/dev`, `/run`); `/` if left out. A simulated node's is `node.root`. */
+  /** Folder under which what is not in NVML is read (`/proc`, `/dev`, `/run`); `/` if left out. */
   root?: string
   /** Reject every call that would change something with `READ_ONLY`, before NVML is asked. */
   readOnly?: boolean
