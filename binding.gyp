@@ -10,7 +10,20 @@
   "targets": [
     {
       "target_name": "nvml_mig",
-      "sources": [],
+      "sources": [
+        "native/nvml/library.cc",
+        "native/nvml/devices.cc",
+        "native/nvml/profiles.cc",
+        "native/nvml/gpu_instances.cc",
+        "native/nvml/compute_instances.cc",
+        "native/nvml/mig_devices.cc",
+        "native/addon/arguments.cc",
+        "native/addon/convert.cc",
+        "native/addon/operations.cc",
+        "native/addon/session.cc",
+        "native/addon/simulator.cc",
+        "native/addon/environment.cc"
+      ],
       "include_dirs": ["<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": ["NAPI_VERSION=9", "NAPI_CPP_EXCEPTIONS", "NODE_ADDON_API_DISABLE_DEPRECATED", "NODE_API_SWALLOW_UNTHROWABLE_EXCEPTIONS"],
       "cflags_cc": ["-fexceptions"],

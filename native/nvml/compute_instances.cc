@@ -85,8 +85,7 @@ Status compute_instance_placements(const Library& nvml, nvmlGpuInstance_t gpu_in
   if (!status.ok()) return status;
 
   unsigned remaining = 0;
-  if (nvml.nvmlGpuInstanceGetComputeInstanceRemainingCapacity(gpu_instance, profile_id, &remaining)
-          .ok() &&
+  if (remaining_compute_instances(nvml, gpu_instance, profile_id, &remaining).ok() &&
       remaining == 0) {
     return {};
   }
@@ -122,6 +121,14 @@ Status create_full_compute_instance(const Library& nvml, nvmlGpuInstance_t gpu_i
     if (!refused) break;
   }
   return status;
+}
+
+Status destroy_compute_instance(const Library& nvml, nvmlGpuInstance_t gpu_instance,
+                                const Expected& expected) {
+  nvmlComputeInstance_t handle = nullptr;
+  ComputeInstance found;
+  const Status status = find_compute_instance(nvml, gpu_instance, expected, &handle, &found);
+  return status.ok() ? nvml.nvmlComputeInstanceDestroy(handle) : status;
 }
 
 Status destroy_compute_instances(const Library& nvml, nvmlGpuInstance_t gpu_instance) {

@@ -39,6 +39,9 @@ Status create_full_compute_instance(const Library& nvml, nvmlGpuInstance_t gpu_i
                                     unsigned slices, nvmlComputeInstance_t* handle,
                                     ComputeInstance* instance);
 
+Status destroy_compute_instance(const Library& nvml, nvmlGpuInstance_t gpu_instance,
+                                const Expected& expected);
+
 // Destroys every compute instance of the GPU instance; stops at the first that cannot be.
 Status destroy_compute_instances(const Library& nvml, nvmlGpuInstance_t gpu_instance);
 

@@ -96,6 +96,23 @@ Status Devices::open(unsigned gpu) {
   return status;
 }
 
+Versions read_versions(const Library& nvml) {
+  Versions versions;
+  char driver[NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE] = {};
+  if (nvml.nvmlSystemGetDriverVersion(driver, sizeof driver).ok()) {
+    versions.driver = text_of(driver);
+  }
+  char library[NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE] = {};
+  if (nvml.nvmlSystemGetNVMLVersion(library, sizeof library).ok()) {
+    versions.nvml = text_of(library);
+  }
+  int cuda = 0;
+  Status status = nvml.nvmlSystemGetCudaDriverVersion_v2(&cuda);
+  if (status.wants_older_form()) status = nvml.nvmlSystemGetCudaDriverVersion(&cuda);
+  if (status.ok()) versions.cuda_driver = static_cast<unsigned>(cuda);
+  return versions;
+}
+
 Status read_mig_mode(const Library& nvml, nvmlDevice_t device, MigMode* mode) {
   return nvml.nvmlDeviceGetMigMode(device, &mode->current, &mode->pending);
 }

@@ -27,6 +27,13 @@ struct DeviceIdentity {
   std::string bus_id;
 };
 
+// Empty or kNone where the library does not say.
+struct Versions {
+  std::string driver;
+  std::string nvml;
+  unsigned cuda_driver = kNone;  // 1000 * major + 10 * minor
+};
+
 struct MigMode {
   unsigned current = 0;
   unsigned pending = 0;
@@ -60,6 +67,8 @@ class Devices {
   const Library& nvml_;
   std::vector<Entry> entries_;
 };
+
+Versions read_versions(const Library& nvml);
 
 Status read_mig_mode(const Library& nvml, nvmlDevice_t device, MigMode* mode);
 // The returned status says whether the request was accepted; `activation` (nvmlReturn_t) whether it

@@ -88,7 +88,7 @@ Status gpu_instance_placements(const Library& nvml, nvmlDevice_t device, unsigne
   MigMode mode;
   unsigned remaining = 0;
   if (read_mig_mode(nvml, device, &mode).ok() && mode.current == NVML_DEVICE_MIG_ENABLE &&
-      nvml.nvmlDeviceGetGpuInstanceRemainingCapacity(device, profile_id, &remaining).ok() &&
+      remaining_gpu_instances(nvml, device, profile_id, &remaining).ok() &&
       remaining == 0) {
     return {};
   }

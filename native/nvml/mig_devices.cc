@@ -184,11 +184,7 @@ Status destroy_mig_device(const Library& nvml, nvmlDevice_t gpu, const Expected&
   GpuInstance found_owner;
   Status status = find_gpu_instance(nvml, gpu, gpu_instance, &owner, &found_owner);
   if (!status.ok()) return status;
-  nvmlComputeInstance_t handle = nullptr;
-  ComputeInstance found;
-  status = find_compute_instance(nvml, owner, compute_instance, &handle, &found);
-  if (!status.ok()) return status;
-  status = nvml.nvmlComputeInstanceDestroy(handle);
+  status = destroy_compute_instance(nvml, owner, compute_instance);
   if (!status.ok()) return status;
   std::vector<ComputeInstance> left;
   status = list_compute_instances(nvml, owner, &left);

@@ -162,4 +162,14 @@ Status possible_compute_instance_placements(const Library& nvml, nvmlGpuInstance
       placements);
 }
 
+Status remaining_gpu_instances(const Library& nvml, nvmlDevice_t device, unsigned profile_id,
+                               unsigned* remaining) {
+  return nvml.nvmlDeviceGetGpuInstanceRemainingCapacity(device, profile_id, remaining);
+}
+
+Status remaining_compute_instances(const Library& nvml, nvmlGpuInstance_t instance,
+                                   unsigned profile_id, unsigned* remaining) {
+  return nvml.nvmlGpuInstanceGetComputeInstanceRemainingCapacity(instance, profile_id, remaining);
+}
+
 }  // namespace nvml

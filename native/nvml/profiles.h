@@ -43,6 +43,12 @@ Status possible_compute_instance_placements(const Library& nvml, nvmlGpuInstance
                                             unsigned profile_id,
                                             std::vector<Placement>* placements);
 
+// How many more instances of a profile fit beside the live ones; 0 while MIG mode is off.
+Status remaining_gpu_instances(const Library& nvml, nvmlDevice_t device, unsigned profile_id,
+                               unsigned* remaining);
+Status remaining_compute_instances(const Library& nvml, nvmlGpuInstance_t instance,
+                                   unsigned profile_id, unsigned* remaining);
+
 }  // namespace nvml
 
 #endif  // NVML_MIG_NVML_PROFILES_H
