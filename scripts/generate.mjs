@@ -8,9 +8,11 @@ import { coveragePage } from './generate/coverage.mjs'
 import { errorStrings, figuresHeader } from './generate/figures.mjs'
 import { layOut, toCpp, toTsDecoders, toTsLayout } from './generate/layout.mjs'
 import { simulatorData } from './generate/simulator-data.mjs'
+import { simulatorPage } from './generate/simulator-page.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const json = path => JSON.parse(readFileSync(root + path, 'utf8'))
+const read = path => readFileSync(root + path, 'utf8')
+const json = path => JSON.parse(read(path))
 
 const image = () => layOut(json('native/simulator/image_layout.json'))
 const records = () => layOut(json('native/addon/records.json'))
@@ -18,13 +20,19 @@ const boards = () =>
   readdirSync(`${root}lib/simulator/boards`)
     .sort()
     .map(name => json(`lib/simulator/boards/${name}`))
-const exportedNames = () => json('native/simulator/exported_names.json')
+const simulator = () => ({
+  boards: boards(),
+  releases: json('lib/simulator/releases.json'),
+  exported: json('native/simulator/exported_names.json'),
+  symbols: read('native/abi/symbols.h')
+})
 const outputs = {
   'native/abi/figures.h': () => figuresHeader(json('native/abi/figures.json')),
   'native/simulator/error_strings.inc': () => errorStrings(json('native/abi/figures.json')),
   'native/simulator/image_layout.h': () => toCpp(image(), 'NVML_MIG_SIMULATOR_IMAGE_LAYOUT_H'),
   'lib/simulator/image-layout.ts': () => toTsLayout(image()),
-  'lib/simulator/data.ts': () => simulatorData(boards(), json('lib/simulator/releases.json'), exportedNames()),
+  'lib/simulator/data.ts': () => simulatorData(simulator()),
+  'docs/simulator.md': () => simulatorPage(read('docs/simulator.md'), simulator()),
   'native/addon/records.h': () => toCpp(records(), 'NVML_MIG_ADDON_RECORDS_H'),
   'docs/nvml-coverage.md': () => coveragePage(root),
   'lib/records.ts': () => toTsDecoders(records())

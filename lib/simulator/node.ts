@@ -54,7 +54,7 @@ export interface SimulatedClient {
   readonly gpuInstance: number | undefined
   readonly computeInstance: number | undefined
   readonly pid: number
-  /** Ends the process. Nothing happens the second time. */
+  /** Ends the process. Nothing happens if it ended before, or a reboot took it. */
   stop(): void
   [Symbol.dispose](): void
 }
@@ -135,10 +135,12 @@ export class SimulatedNode {
       computeInstance === undefined ? NO_INSTANCE : wholeNumber('startClient: computeInstance', computeInstance)
     ]
     this.#command(Command.startClient, gpu, ...ids, pid)
-    let running = true
     const stop = (): void => {
-      if (running) this.#command(Command.stopClient, gpu, ...ids, pid)
-      running = false
+      try {
+        this.#command(Command.stopClient, gpu, ...ids, pid)
+      } catch (error) {
+        if (!(error instanceof SimulatorError && error.code === 'NOT_FOUND')) throw error
+      }
     }
     return { gpu, gpuInstance, computeInstance, pid, stop, [Symbol.dispose]: stop }
   }

@@ -3,7 +3,7 @@
 import { HEADER } from './layout.mjs'
 
 /** A row that names another in `sameAs` takes from it every field it does not have itself. */
-function complete(row, rows) {
+export function complete(row, rows) {
   if (!row.sameAs) return row
   const base = rows.find(({ model }) => model === row.sameAs)
   if (!base || base.sameAs) throw new Error(`${row.model}: sameAs ${row.sameAs} is no full row`)
@@ -11,7 +11,7 @@ function complete(row, rows) {
   return { ...base, ...own }
 }
 
-export function simulatorData(boards, releases, exported) {
+export function simulatorData({ boards, releases, exported }) {
   const rows = boards.map(row => complete(row, boards))
   return [
     `// ${HEADER}`,
