@@ -176,8 +176,9 @@ export class Gpu {
   }
 
   /**
-   * Its GPU instances, by id; also those without a compute instance, which no MIG device shows.
-   * @throws {NvmlError} `NOT_SUPPORTED` MIG is off; `NO_PERMISSION`.
+   * Its GPU instances, by id; none while MIG is off. Also those without a compute instance, which no
+   * MIG device shows.
+   * @throws {NvmlError} `NO_PERMISSION`.
    * @see nvmlDeviceGetGpuInstances, nvmlGpuInstanceGetInfo
    */
   instances(): Promise<GpuInstance[]> {

@@ -1,10 +1,9 @@
-import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { checkOptions, flag, optionalText, shown, wholeNumber } from './arguments.js'
 import { asCalled } from './caller.js'
 import { Connection, type Task } from './connection.js'
 import { NvmlError } from './errors.js'
 import { Gpu } from './gpu.js'
+import { loadedModule } from './kernel-module.js'
 import { type MigDevice, migDevice } from './mig-device.js'
 import { type GpuRecord, NONE, type SessionInfoRecord } from './records.js'
 
@@ -166,15 +165,15 @@ export class Session {
   }
 }
 
-/** For a version mismatch: which kernel module is loaded. */
-async function moduleHint(root: string): Promise<string | undefined> {
-  const text = await readFile(join(root, 'proc/driver/nvidia/version'), 'utf8').catch(() => '')
-  const [, version] = /Kernel Module(?: for \S+)?\s+(\d[\d.]*)/.exec(text) ?? []
-  if (version === undefined) return undefined
-  return `The loaded kernel module is ${version}, the library is of another release: reload the nvidia modules, or restart the machine.`
-}
+const LIB_RM_VERSION_MISMATCH = 18
 
-const MISMATCH = 18
+/** What {@link open} can say better than the usual hint, because it knows where to look. */
+async function adviceFor(status: number, root: string): Promise<string | undefined> {
+  const version = status === LIB_RM_VERSION_MISMATCH ? await loadedModule(root) : undefined
+  return (
+    version && `The loaded kernel module is ${version}, the library is not: reload the nvidia modules, or restart the machine.`
+  )
+}
 
 /**
  * Opens NVML and lists the GPUs. All calls of a session run in order on a thread of its own; a
@@ -191,8 +190,7 @@ export function open(options: OpenOptions = {}): Promise<Session> {
     const library = optionalText('open: library', options.library)
     const root = optionalText('open: root', options.root) ?? '/'
     const readOnly = flag('open: readOnly', options.readOnly)
-    const advise = async (status: number) => (status === MISMATCH ? moduleHint(root) : undefined)
-    const { connection, info, gpus } = await Connection.open(library, readOnly, advise)
+    const { connection, info, gpus } = await Connection.open(library, readOnly, status => adviceFor(status, root))
     return new Session(connection, info, gpus)
   })
 }
