@@ -9,6 +9,7 @@
  */
 
 const SYMBOL_BYTES = 24
+const VERSION_BYTES = 2
 const RELOCATION_BYTES = 24
 
 const segmentTypes = { load: 1, dynamic: 2 }
@@ -210,15 +211,12 @@ function shrinkSections(library: Library, sizes: ReadonlyMap<number, number>): v
   }
 }
 
-/** A copy of a shared library that exports exactly `names`; it must export all of them and may more. */
+/** A copy of a shared library that exports exactly `names`, all of which the original must export. */
 export function keepExports(original: Buffer, names: ReadonlySet<string>): Buffer {
   const library = new Library(Buffer.from(original))
   const { bytes } = library
-  const [symbols, versions, strings] = [tags.symbols, tags.symbolVersions, tags.strings].map(tag => library.table(tag)) as [
-    number,
-    number,
-    number
-  ]
+  const symbols = library.table(tags.symbols)
+  const strings = library.table(tags.strings)
   const hashTable = new HashTable(library)
   const { first, end } = hashTable
 
@@ -238,19 +236,24 @@ export function keepExports(original: Buffer, names: ReadonlySet<string>): Buffe
   const dropped = exported.filter(symbol => !kept.includes(symbol)).map(nameOf)
   eraseNames(library, dropped, [...otherStrings(library, symbols, first), ...kept.map(nameOf)])
 
-  kept.forEach(({ index }, i) => {
-    bytes.copy(bytes, symbols + (first + i) * SYMBOL_BYTES, symbols + index * SYMBOL_BYTES, symbols + (index + 1) * SYMBOL_BYTES)
-    bytes.copy(bytes, versions + (first + i) * 2, versions + index * 2, versions + (index + 1) * 2)
-  })
   const count = first + kept.length
-  bytes.fill(0, symbols + count * SYMBOL_BYTES, symbols + end * SYMBOL_BYTES)
-  bytes.fill(0, versions + count * 2, versions + end * 2)
+  /** Moves the kept entries of a table with one entry per symbol together and blanks the rest. */
+  const compact = (table: number, entryBytes: number): void => {
+    for (const [i, { index }] of kept.entries()) {
+      bytes.copy(bytes, table + (first + i) * entryBytes, table + index * entryBytes, table + (index + 1) * entryBytes)
+    }
+    bytes.fill(0, table + count * entryBytes, table + end * entryBytes)
+  }
+  compact(symbols, SYMBOL_BYTES)
+  // A library that imports no versioned symbol has no table of versions.
+  const versions = library.value(tags.symbolVersions)
+  if (versions !== undefined) compact(library.table(tags.symbolVersions), VERSION_BYTES)
   const hashEnd = hashTable.refill(kept, end)
   shrinkSections(
     library,
     new Map([
       [library.value(tags.symbols)!, count * SYMBOL_BYTES],
-      [library.value(tags.symbolVersions)!, count * 2],
+      ...(versions === undefined ? [] : [[versions, count * VERSION_BYTES] as const]),
       [library.value(tags.gnuHash)!, hashEnd - library.table(tags.gnuHash)]
     ])
   )
