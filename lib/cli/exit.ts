@@ -1,6 +1,6 @@
 /** How a run ends: the exit codes, and errors as a sentence or as JSON. */
 import { CommanderError } from 'commander'
-import { LayoutError, NvmlError } from '../index.js'
+import { LayoutError, NvmlError, SessionError } from '../index.js'
 import type { Io } from './terminal.js'
 
 export const Exit = {
@@ -35,8 +35,24 @@ export function exitCodeOf(error: unknown): ExitCode {
 
 /** An error as JSON: what a program decides on, then the words. */
 export function errorAsJson(error: unknown): Record<string, unknown> {
-  const { message, hint, code, status, call, gpu, suggestions } = asError(error) as Error & Record<string, unknown>
-  return { code: code ?? 'ERROR', message, hint, status, call, gpu, suggestions }
+  const { message, code, status, call, gpu, suggestions } = asError(error) as Error & Record<string, unknown>
+  return { code: code ?? 'ERROR', message, hint: hintOf(error), status, call, gpu, suggestions }
+}
+
+/** What to do about it, in words of the shell where the library speaks of its methods. */
+function hintOf(error: unknown): string | undefined {
+  if (error instanceof SessionError && error.code === 'LIBRARY_NOT_FOUND') return 'Without a GPU: --simulate A100-SXM4-40GB'
+  if (error instanceof NvmlError) {
+    if (error.code === 'INSUFFICIENT_RESOURCES') {
+      return 'nvml-mig layout shows what is free, nvml-mig placements PROFILE where a profile could go.'
+    }
+    if (error.code === 'NOT_FOUND') return 'nvml-mig list shows what there is.'
+    if (error.code === 'NOT_SUPPORTED') return 'The GPU has no MIG, or its MIG mode is off: nvml-mig mode shows it.'
+    if (error.code === 'IN_USE' && error.call === 'nvmlGpuInstanceDestroy') {
+      return 'Add --force to destroy its compute instances first, and end the processes that run in it.'
+    }
+  }
+  return (error as { hint?: string }).hint
 }
 
 function asError(error: unknown): Error {
@@ -47,7 +63,7 @@ function asError(error: unknown): Error {
 export function report(error: unknown, io: Io, json: boolean): ExitCode {
   if (error instanceof CommanderError) return reportUsage(error, io)
   const { message, stack } = asError(error)
-  const { hint } = error as { hint?: string }
+  const hint = hintOf(error)
   if (json) {
     io.stderr.write(`${JSON.stringify({ format: 'nvml-mig-error/1', ...errorAsJson(error) })}\n`)
   } else {

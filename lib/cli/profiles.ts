@@ -89,6 +89,14 @@ function unread(profiles: readonly GpuInstanceProfile[]): string[] {
 const HEADINGS = ['Profile', 'ID', 'Free/Total', 'GiB', 'SM', 'CE', 'DEC', 'ENC', 'JPEG', 'OFA', 'Placements']
 const ALIGNMENT = ['left', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'right', 'left'] as const
 
+/** As nvidia-smi prints them, whose C library rounds an exact half to the even digit: 9856 MiB are 9.62 GiB. */
+function gibibytes(memoryMiB: number): string {
+  const hundredths = Math.floor((memoryMiB * 100) / 1024)
+  const rest = (memoryMiB * 100) % 1024
+  const up = rest > 512 || (rest === 512 && hundredths % 2 === 1)
+  return ((hundredths + Number(up)) / 100).toFixed(2)
+}
+
 function profileRow(profile: GpuInstanceProfile): string[] {
   const { name, id, remaining, maxInstances, memoryMiB, multiprocessors, engines, placements } = profile
   const { copy, decoder, encoder, jpeg, opticalFlow } = engines
@@ -96,7 +104,7 @@ function profileRow(profile: GpuInstanceProfile): string[] {
     name,
     String(id),
     `${remaining ?? '?'}/${maxInstances}`,
-    (memoryMiB / 1024).toFixed(2),
+    gibibytes(memoryMiB),
     ...[multiprocessors, copy, decoder, encoder, jpeg, opticalFlow].map(String),
     placements ? placementList(placements) : '?'
   ]
