@@ -41,7 +41,9 @@ function pack() {
   ]) {
     assert(names.includes(wanted), `the tarball lacks ${wanted}`)
   }
-  const strays = names.filter(name => /^(test|lib|scripts|bench|examples|etc|build)\/|^native\/(build|test)|\.[jt]s\.map$/.test(name))
+  const strays = names.filter(name =>
+    /^(test|lib|scripts|bench|examples|etc|build)\/|^native\/(build|test)|\.[jt]s\.map$/.test(name)
+  )
   assert.deepEqual(strays, [], 'the tarball holds files that only this project needs')
   tarball = join(work, packed.filename)
   return `${names.length} files, ${(packed.size / 1024).toFixed(0)} KiB packed, ${(packed.unpackedSize / 1024).toFixed(0)} KiB unpacked`
