@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { coveragePage } from './generate/coverage.mjs'
 import { errorStrings, figuresHeader } from './generate/figures.mjs'
 import { layOut, toCpp, toTsDecoders, toTsLayout } from './generate/layout.mjs'
+import { unmodelledNames } from './generate/names.mjs'
 import { simulatorData } from './generate/simulator-data.mjs'
 import { simulatorPage } from './generate/simulator-page.mjs'
 
@@ -29,6 +30,8 @@ const simulator = () => ({
 const outputs = {
   'native/abi/figures.h': () => figuresHeader(json('native/abi/figures.json')),
   'native/simulator/error_strings.inc': () => errorStrings(json('native/abi/figures.json')),
+  'native/simulator/unmodelled.inc': () =>
+    unmodelledNames(json('native/simulator/exported_names.json'), read('native/abi/symbols.h')),
   'native/simulator/image_layout.h': () => toCpp(image(), 'NVML_MIG_SIMULATOR_IMAGE_LAYOUT_H'),
   'lib/simulator/image-layout.ts': () => toTsLayout(image()),
   'lib/simulator/data.ts': () => simulatorData(simulator()),
@@ -40,20 +43,20 @@ const outputs = {
 
 let stale = 0
 for (const [path, make] of Object.entries(outputs)) {
-  const text = make()
+  const made = make()
   let old
   try {
-    old = readFileSync(root + path, 'utf8')
+    old = read(path)
   } catch {
     old = undefined
   }
-  if (old === text) continue
+  if (old === made) continue
   if (process.argv.includes('--check')) {
     console.error(`${path} is out of date: run npm run generate`)
     stale++
   } else {
     mkdirSync(dirname(root + path), { recursive: true })
-    writeFileSync(root + path, text)
+    writeFileSync(root + path, made)
     console.log(`wrote ${path}`)
   }
 }
