@@ -151,7 +151,10 @@ export class Connection {
       case SessionStatus.closed:
         return new SessionError('CLOSED', `cannot ${doing}: the session is closed`)
       case SessionStatus.abandoned:
-        return new SessionError('ABANDONED', `close() did not wait any longer to ${doing}; whether that took effect is unknown`)
+        return new SessionError(
+          'ABANDONED',
+          `close() ran out of time before it could ${doing}; whether that took effect is unknown`
+        )
       case SessionStatus.instanceReplaced:
         return new SessionError(
           'INSTANCE_REPLACED',
@@ -166,7 +169,7 @@ export class Connection {
       case SessionStatus.undoFailed:
         return new SessionError(
           'UNDO_FAILED',
-          `cannot ${doing}: its compute instance was refused, and the GPU instance made for it could not be destroyed again ` +
+          `cannot ${doing}: a part of it was created before the rest was refused, and could not be destroyed again ` +
             `(${this.symbol(call)}). gpu.instances() lists it.`
         )
       default:

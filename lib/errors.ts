@@ -177,7 +177,7 @@ export class NvmlError extends Error {
  * - `NOT_NVML`: the file is a library, but not NVML
  * - `INSTANCE_REPLACED`: under the id of this instance there is now another one; nothing was changed
  * - `PLACEMENT_UNAVAILABLE`: this driver cannot create at a chosen place
- * - `UNDO_FAILED`: a GPU instance was created without its compute instance, and could not be destroyed again
+ * - `UNDO_FAILED`: only a part could be created, mostly a GPU instance without its compute instance, and could not be destroyed again
  * - `ABANDONED`: `close({ timeoutMs })` ran out of time; whether the call took effect is unknown
  */
 export type SessionErrorCode =

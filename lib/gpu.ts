@@ -155,8 +155,9 @@ export class Gpu {
    * The kinds of GPU instance that it can be cut into, as `nvidia-smi mig -lgip` lists them: small
    * before large, a profile before its variants.
    *
-   * @returns What this driver or user may not read is null, with the reason in `unavailable`.
-   * @throws {NvmlError} `NOT_SUPPORTED` the GPU has no MIG, or the driver is old and the mode off.
+   * @returns What this driver or user may not read is null, with the reason in `unavailable`. None if
+   *   the GPU has no MIG, or if the driver is old and MIG is off.
+   * @throws {NvmlError} `NO_PERMISSION` the driver is older than R510.
    * @see nvmlDeviceGetGpuInstanceProfileInfoV, nvmlDeviceGetGpuInstancePossiblePlacements_v2,
    *   nvmlDeviceGetGpuInstanceRemainingCapacity
    */
@@ -193,7 +194,6 @@ export class Gpu {
 
   /**
    * Its MIG devices, by index; none while MIG is off. Needs no right but to use them.
-   * @throws {NvmlError} `NOT_SUPPORTED` the GPU has no MIG.
    * @see nvmlDeviceGetMigDeviceHandleByIndex, nvmlDeviceGetAttributes_v2
    */
   devices(): Promise<MigDevice[]> {

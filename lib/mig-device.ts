@@ -6,6 +6,8 @@ import type { GpuInstance } from './gpu-instance.js'
 import type { Engines, GpuInstanceProfile, Placement } from './profiles.js'
 import { decodeMigDevice, type MigDeviceRecord, migDeviceBytes, NONE } from './records.js'
 
+const NOT_FOUND = 6
+
 /** @internal */
 export const migDevice = { bytes: migDeviceBytes, decode: decodeMigDevice }
 
@@ -94,7 +96,7 @@ export class MigDevice {
       if (found) return found
       const { index } = this.gpu
       const doing = `find GPU instance ${this.gpuInstanceId} on GPU ${index}`
-      throw new NvmlError({ status: 6, call: 'nvmlDeviceGetGpuInstances', doing, gpu: index })
+      throw new NvmlError({ status: NOT_FOUND, call: 'nvmlDeviceGetGpuInstances', doing, gpu: index })
     })
   }
 

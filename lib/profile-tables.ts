@@ -29,6 +29,9 @@ const placementList = { bytes: placementListBytes, decode: decodePlacementList }
 const gpuInstanceProfile = { bytes: gpuInstanceProfileBytes, decode: decodeGpuInstanceProfile }
 const computeInstanceProfile = { bytes: computeInstanceProfileBytes, decode: decodeComputeInstanceProfile }
 
+/** What NVML answers for every profile of a GPU that lists none. */
+const NOT_SUPPORTED = 3
+
 /** One spelling for all names of the same profile; a name that follows no grammar stands for itself. */
 function canonical(name: string): string {
   try {
@@ -111,12 +114,14 @@ export class GpuProfiles {
   /** The profiles as first read: names, ids and sizes hold, `remaining` may not. */
   async known(): Promise<readonly GpuInstanceProfile[]> {
     this.#known ??= this.read()
+    let profiles: readonly GpuInstanceProfile[] = []
     try {
-      return await this.#known
-    } catch (error) {
-      this.#known = undefined
-      throw error
+      profiles = await this.#known
+    } finally {
+      // Old drivers list none while MIG is off; and what could not be read now may be readable later.
+      if (profiles.length === 0) this.#known = undefined
     }
+    return profiles
   }
 
   /** {@link known}, or none if NVML would not tell. */
@@ -132,6 +137,10 @@ export class GpuProfiles {
   async find(wanted: unknown): Promise<GpuInstanceProfile> {
     const profiles = await this.known()
     const owner = `GPU ${this.#gpu}`
+    if (profiles.length === 0) {
+      const call = 'nvmlDeviceGetGpuInstanceProfileInfo'
+      throw new NvmlError({ status: NOT_SUPPORTED, call, doing: `read the profiles of ${owner}`, gpu: this.#gpu })
+    }
     if (typeof wanted === 'string') refuseComputeProfile(wanted)
     return resolve(wanted, profiles, owner, profile => [profile.name])
   }
