@@ -46,7 +46,7 @@ for (const [path, make] of Object.entries(outputs)) {
   const made = make()
   let old
   try {
-    old = text(path)
+    old = read(path)
   } catch {
     old = undefined
   }
