@@ -1,8 +1,44 @@
 /** What NVML refused (NvmlError) and what the session refused (SessionError). */
 
-// nvmlReturn_t: the constant without NVML_ERROR_, and what it means in a sentence that begins with
-// what could not be done.
-const REASONS = {
+/**
+ * What NVML answered: the name of its constant without `NVML_ERROR_`. A code newer than this package
+ * is `UNKNOWN`; its number is in `status`.
+ */
+export type NvmlCode =
+  | 'UNINITIALIZED'
+  | 'INVALID_ARGUMENT'
+  | 'NOT_SUPPORTED'
+  | 'NO_PERMISSION'
+  | 'ALREADY_INITIALIZED'
+  | 'NOT_FOUND'
+  | 'INSUFFICIENT_SIZE'
+  | 'INSUFFICIENT_POWER'
+  | 'DRIVER_NOT_LOADED'
+  | 'TIMEOUT'
+  | 'IRQ_ISSUE'
+  | 'LIBRARY_NOT_FOUND'
+  | 'FUNCTION_NOT_FOUND'
+  | 'CORRUPTED_INFOROM'
+  | 'GPU_IS_LOST'
+  | 'RESET_REQUIRED'
+  | 'OPERATING_SYSTEM'
+  | 'LIB_RM_VERSION_MISMATCH'
+  | 'IN_USE'
+  | 'MEMORY'
+  | 'NO_DATA'
+  | 'VGPU_ECC_NOT_SUPPORTED'
+  | 'INSUFFICIENT_RESOURCES'
+  | 'FREQ_NOT_SUPPORTED'
+  | 'ARGUMENT_VERSION_MISMATCH'
+  | 'DEPRECATED'
+  | 'NOT_READY'
+  | 'GPU_NOT_FOUND'
+  | 'INVALID_STATE'
+  | 'RESET_TYPE_NOT_SUPPORTED'
+  | 'UNKNOWN'
+
+// nvmlReturn_t: its code, and what it means in a sentence that begins with what could not be done.
+const REASONS: Partial<Record<number, readonly [NvmlCode, string]>> = {
   1: ['UNINITIALIZED', 'NVML is not initialised in this process'],
   2: ['INVALID_ARGUMENT', 'NVML finds an argument invalid'],
   3: ['NOT_SUPPORTED', 'it is not supported here'],
@@ -36,17 +72,9 @@ const REASONS = {
   999: ['UNKNOWN', 'the driver met an error it has no name for']
 } as const
 
-type Status = keyof typeof REASONS
-
-/**
- * What NVML answered: the name of its constant without `NVML_ERROR_`. A code newer than this package
- * is `UNKNOWN`; its number is in `status`.
- */
-export type NvmlCode = (typeof REASONS)[Status][0]
-
 /** The name of an `nvmlReturn_t`; `UNKNOWN` for one this package does not know. */
 export function nvmlCode(status: number): NvmlCode {
-  return REASONS[status as Status]?.[0] ?? 'UNKNOWN'
+  return REASONS[status]?.[0] ?? 'UNKNOWN'
 }
 
 const CAPABILITY = 'or as a user who may open the device node of /proc/driver/nvidia/capabilities/mig'
@@ -129,7 +157,7 @@ export class NvmlError extends Error {
 
   constructor({ status, call, doing, gpu, hint }: NvmlFailure) {
     const code = nvmlCode(status)
-    const reason = status in REASONS ? REASONS[status as Status][1] : `NVML answers ${status}, a code newer than this package`
+    const reason = REASONS[status]?.[1] ?? `NVML answers ${status}, a code newer than this package`
     super(`${call}: cannot ${doing}: ${reason} (${code})`)
     this.code = code
     this.status = status

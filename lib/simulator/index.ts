@@ -7,6 +7,7 @@ import { SimulatedNode } from './node.js'
 import { makeOrAttachNode, makeTemporaryNode } from './node-directory.js'
 import { planNode, readRequest, type SimulateOptions } from './request.js'
 
+export type { NvmlCode } from '../errors.js'
 export { models } from './boards.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'
 export type { ClientOptions, SimulatedClient, SimulatedGpu, SimulatedNode } from './node.js'
