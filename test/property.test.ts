@@ -22,11 +22,15 @@ interface Live {
 
 class Model {
   live: Live[] = []
-  constructor(
-    readonly profiles: GpuInstanceProfile[],
-    readonly slices: number,
-    readonly swapped: boolean
-  ) {}
+  readonly profiles: GpuInstanceProfile[]
+  readonly slices: number
+  readonly swapped: boolean
+
+  constructor(profiles: GpuInstanceProfile[], slices: number, swapped: boolean) {
+    this.profiles = profiles
+    this.slices = slices
+    this.swapped = swapped
+  }
 
   fits(profile: GpuInstanceProfile, start: number, size: number, live = this.live): boolean {
     const overlaps = live.some(other => start < other.start + other.size && other.start < start + size)

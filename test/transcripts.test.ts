@@ -3,7 +3,7 @@
  * board. Each test is named after its transcript; the driver release a node plays is written here,
  * because a record often names only an era.
  */
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Gpu, GpuInstance, GpuInstanceProfile } from '../lib/index.js'
 import {
   computeInstanceProfiles,
@@ -99,7 +99,7 @@ function row(profile: GpuInstanceProfile): Omit<ProfileRow, 'memoryGiB' | 'free'
 }
 
 /** A listing against the library: the same profiles with the same figures, free counts included. */
-async function sameListing(t: Tap.Test, gpu: Gpu, output: string) {
+async function sameListing(t: Test, gpu: Gpu, output: string) {
   const rows = gpuInstanceProfiles(output)
   const profiles = await gpu.profiles()
   t.ok(rows.length > 0, 'the record has rows')
@@ -113,10 +113,6 @@ async function sameListing(t: Tap.Test, gpu: Gpu, output: string) {
     t.equal(profile?.memoryMiB, Math.round((memoryGiB * 1024) / 64) * 64, `memory of profile ${id}`)
     t.equal(profile?.remaining, free, `free count of profile ${id}`)
   }
-}
-
-namespace Tap {
-  export type Test = typeof t
 }
 
 const LISTINGS: [id: string, driver: string, map: 'straight' | 'swapped', create: number[]][] = [
