@@ -8,7 +8,7 @@ const A100 = { gpus: ['A100-SXM4-40GB'] }
 
 t.test('its MIG device', async t => {
   const { nvml } = await openNode(t, A100, { mig: true })
-  const gi = await nvml.gpu(0).createGpuInstance('3g.20gb')
+  const gi = await nvml.gpu(0).createGpuInstance('3g.20gb', { start: 0 })
   const first = await gi.createComputeInstance('1c.3g.20gb')
   const second = await gi.createComputeInstance('1c.3g.20gb')
   const device = await second.device()
@@ -19,7 +19,7 @@ t.test('its MIG device', async t => {
 
 t.test('destroy', async t => {
   const at = await openNode(t, A100, { mig: true })
-  const gi = await at.nvml.gpu(0).createGpuInstance('3g.20gb')
+  const gi = await at.nvml.gpu(0).createGpuInstance('3g.20gb', { start: 0 })
   const ci = await gi.createComputeInstance()
   const client = at.node.startClient({ gpu: 0, gpuInstance: gi.id, computeInstance: ci.id })
   await refuses(
@@ -52,7 +52,7 @@ t.test('destroy', async t => {
 
 t.test('replaced', async t => {
   const at = await openNode(t, A100, { mig: true })
-  const gi = await at.nvml.gpu(0).createGpuInstance('3g.20gb')
+  const gi = await at.nvml.gpu(0).createGpuInstance('3g.20gb', { start: 0 })
   const ci = await gi.createComputeInstance('1c.3g.20gb')
   const other = await open({ library: at.node.library })
   t.teardown(() => other.close())

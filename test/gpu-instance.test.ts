@@ -8,7 +8,7 @@ const A100 = { gpus: ['A100-SXM4-40GB'] }
 
 t.test('profiles', async t => {
   const { nvml } = await openNode(t, A100, { mig: true })
-  const gi = await nvml.gpu(0).createGpuInstance('3g.20gb')
+  const gi = await nvml.gpu(0).createGpuInstance('3g.20gb', { start: 0 })
   const profiles = await gi.profiles()
   t.same(
     profiles.map(({ name, id, slot, slices, multiprocessors, maxInstances, remaining }) => [
@@ -41,7 +41,7 @@ t.test('profiles', async t => {
 
 t.test('placements', async t => {
   const { nvml } = await openNode(t, A100, { mig: true })
-  const gi = await nvml.gpu(0).createGpuInstance('3g.20gb')
+  const gi = await nvml.gpu(0).createGpuInstance('3g.20gb', { start: 0 })
   await gi.createComputeInstance('1c.3g.20gb', { start: 1 })
   const places = [0, 1, 2].map(start => ({ start, size: 1 }))
   t.same(await gi.placements('1c.3g.20gb'), { possible: places, free: [places[0], places[2]] })
@@ -88,7 +88,7 @@ t.test('boards with aligned compute slots', async t => {
 t.test('destroy', async t => {
   const at = await openNode(t, A100, { mig: true })
   const gpu = at.nvml.gpu(0)
-  const gi = await gpu.createGpuInstance('3g.20gb')
+  const gi = await gpu.createGpuInstance('3g.20gb', { start: 0 })
   await gi.createComputeInstance('1c.3g.20gb')
   await gi.createComputeInstance('2c.3g.20gb')
   await refuses(
@@ -110,7 +110,7 @@ t.test('destroy', async t => {
 
 t.test('a destroyed GPU instance', async t => {
   const at = await openNode(t, A100, { mig: true })
-  const gi = await at.nvml.gpu(0).createGpuInstance('3g.20gb')
+  const gi = await at.nvml.gpu(0).createGpuInstance('3g.20gb', { start: 0 })
   await gi.destroy()
   const gone = {
     name: 'NvmlError',
@@ -157,7 +157,7 @@ t.test('a replaced GPU instance', async t => {
 
 t.test('wrong arguments', async t => {
   const at = await openNode(t, A100, { mig: true })
-  const gi = await at.nvml.gpu(0).createGpuInstance('3g.20gb')
+  const gi = await at.nvml.gpu(0).createGpuInstance('3g.20gb', { start: 0 })
   const unknown = { name: 'LayoutError', code: 'UNKNOWN_PROFILE' }
   await refuses(t, at, () => gi.createComputeInstance('1c.3g.20g'), {
     ...unknown,
@@ -193,7 +193,7 @@ t.test('wrong arguments', async t => {
 
 t.test('no room', async t => {
   const at = await openNode(t, A100, { mig: true })
-  const gi = await at.nvml.gpu(0).createGpuInstance('3g.20gb')
+  const gi = await at.nvml.gpu(0).createGpuInstance('3g.20gb', { start: 0 })
   await gi.createComputeInstance('2c.3g.20gb')
   await refuses(
     t,
@@ -210,7 +210,7 @@ t.test('no room', async t => {
 
 t.test('a driver that cannot place compute instances', async t => {
   const at = await openNode(t, { ...A100, driver: '510' }, { mig: true })
-  const gi = await at.nvml.gpu(0).createGpuInstance('3g.20gb')
+  const gi = await at.nvml.gpu(0).createGpuInstance('3g.20gb', { start: 0 })
   const [profile] = await gi.profiles()
   t.match(profile, { placements: null, remaining: 3, unavailable: { placements: { code: 'FUNCTION_NOT_FOUND', status: 13 } } })
   await refuses(t, at, () => gi.createComputeInstance('1c.3g.20gb', { start: 0 }), {

@@ -33,7 +33,7 @@ t.test('fields', async t => {
 
 t.test('a part of a GPU instance', async t => {
   const { nvml } = await openNode(t, A100, { mig: true })
-  const gi = await nvml.gpu(0).createGpuInstance('3g.20gb')
+  const gi = await nvml.gpu(0).createGpuInstance('3g.20gb', { start: 0 })
   const ci = await gi.createComputeInstance('2c.3g.20gb')
   t.match(await ci.device(), {
     profile: '2c.3g.20gb',
@@ -56,7 +56,7 @@ t.test('the UUID comes back with the place', async t => {
 t.test('destroy takes the GPU instance with it when it was the last', async t => {
   const { nvml } = await openNode(t, A100, { mig: true })
   const gpu = nvml.gpu(0)
-  const gi = await gpu.createGpuInstance('3g.20gb')
+  const gi = await gpu.createGpuInstance('3g.20gb', { start: 0 })
   await gi.createComputeInstance('1c.3g.20gb')
   await gi.createComputeInstance('1c.3g.20gb')
   const [first, second] = await gpu.devices()
