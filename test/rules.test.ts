@@ -40,7 +40,7 @@ rule('native folders include only what lies below them', function* () {
   }
   for (const path of native) {
     const folder = path.split('/')[1]!
-    if (folder === 'test') continue
+    if (folder === 'tests') continue
     const allowed = below[folder]
     if (!allowed) {
       yield `${path} lies in no known folder`
@@ -61,7 +61,7 @@ rule('Node-API stays in addon/, the loader in two places', function* () {
     if (includes.some(name => /^(napi|node_api|node|uv|v8)/.test(name)) && !path.startsWith('native/addon/')) {
       yield `${path} includes Node's headers`
     }
-    if (includes.includes('dlfcn.h') && !/^native\/(nvml\/library\.cc|simulator\/image\w*\.cc|test\/)/.test(path)) {
+    if (includes.includes('dlfcn.h') && !/^native\/(nvml\/library\.cc|simulator\/image\w*\.cc|tests\/)/.test(path)) {
       yield `${path} includes dlfcn.h`
     }
   }
@@ -155,7 +155,7 @@ t.test('both build files list the same sources, and all of them', async t => {
     return [...new Set(names)].sort()
   }
   const present = native
-    .filter(path => path.endsWith('.cc') && !path.startsWith('native/test/'))
+    .filter(path => path.endsWith('.cc') && !path.startsWith('native/tests/'))
     .map(path => relative('native', path))
   t.same(listed('binding.gyp'), present.sort(), 'binding.gyp')
   t.same(listed('native/CMakeLists.txt'), present.sort(), 'native/CMakeLists.txt')
