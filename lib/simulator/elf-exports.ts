@@ -228,7 +228,7 @@ export function keepExports(original: Buffer, names: ReadonlySet<string>): Buffe
   const kept = exported.filter(({ name }) => names.has(name))
   if (kept.length < names.size) {
     const missing = [...names].filter(name => !kept.some(symbol => symbol.name === name))
-    throw new Error(`the library does not export ${missing.join(', ')}`)
+    throw new Error(`the library lacks ${missing.length} of the ${names.size} names asked for, ${missing[0]} among them`)
   }
 
   renumberRelocations(library, new Map(kept.map(({ index }, i) => [index, first + i])), first)

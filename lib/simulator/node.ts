@@ -1,7 +1,7 @@
 /** A simulated node and the world around its GPUs: resets, reboots, clients, permissions. */
 import { randomInt } from 'node:crypto'
 import { checkOptions, flag, shown, wholeNumber } from '../arguments.js'
-import { binding } from '../binding.js'
+import { type Binding, binding } from '../binding.js'
 import { nvmlCode } from '../errors.js'
 import type { NodePlan } from './compile-image.js'
 import { SimulatorError } from './errors.js'
@@ -78,6 +78,7 @@ export class SimulatedNode {
   readonly #place: NodePlace
   readonly #temporary: boolean
   #closed = false
+  #closing: Promise<void> | undefined
 
   /** @internal */
   constructor(place: NodePlace, plan: NodePlan, temporary: boolean) {
@@ -148,13 +149,12 @@ export class SimulatedNode {
   /**
    * How often an exported function was called in this process since the node's library was loaded. It
    * is loaded while a session on it is open; without one the answer is 0.
-   * @param name The C name: 'nvmlDeviceGetMigMode'.
+   * @param name The C name: 'nvmlDeviceGetMigMode'. One that no release exports is a TypeError.
    */
   calls(name: string): number {
     if (typeof name !== 'string')
       throw new TypeError(`calls: name is a string such as 'nvmlDeviceGetMigMode', not ${shown(name)}`)
-    this.#ensureOpen()
-    return binding().simulatorCalls(this.library, name)
+    return this.#ask(native => native.simulatorCalls(this.library, name))
   }
 
   /** Holds the live state against the rules of MIG; throws with what is wrong. */
@@ -166,18 +166,25 @@ export class SimulatedNode {
    * Ends the use of the node. One made without `dir` is gone: its directory is removed, and clients that
    * still have it open can read but no longer change anything. The second time nothing happens.
    */
-  async close(): Promise<void> {
-    if (this.#closed) return
+  close(): Promise<void> {
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #end(): Promise<void> {
     try {
       if (this.#temporary) this.#command(Command.retire)
+    } catch (error) {
+      // Somebody removed it before: then there is nothing to retire.
+      if (!(error instanceof SimulatorError && error.code === 'NOT_A_NODE')) throw error
     } finally {
       this.#closed = true
       if (this.#temporary) await removeNode(this.#place)
     }
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.close()
   }
 
   #gpu(method: string, gpu: number): number {
@@ -187,13 +194,25 @@ export class SimulatedNode {
     )
   }
 
-  #ensureOpen(): void {
+  /** What `use` makes of the node's library, if it can still be loaded. */
+  #ask<T>(use: (native: Binding) => T): T {
     if (this.#closed) throw new SimulatorError('CLOSED', `the simulated node in ${this.dir} was closed`)
+    const native = binding()
+    try {
+      return use(native)
+    } catch (cause) {
+      if (cause instanceof TypeError) throw cause
+      throw new SimulatorError(
+        'NOT_A_NODE',
+        `the simulated node in ${this.dir} is gone: ${(cause as Error).message}`,
+        undefined,
+        { cause }
+      )
+    }
   }
 
   #command(command: number, ...args: number[]): void {
-    this.#ensureOpen()
-    const { status, text } = binding().simulatorCommand(this.library, command, args)
+    const { status, text } = this.#ask(native => native.simulatorCommand(this.library, command, args))
     if (status !== 0) throw new SimulatorError(nvmlCode(status), text, status)
   }
 }

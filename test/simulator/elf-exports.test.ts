@@ -114,7 +114,9 @@ t.test('what cannot be edited', async t => {
   t.throws(() => keepExports(Buffer.from('MZ, or anything else'), new Set()), {
     message: 'not a 64-bit little-endian ELF library'
   })
-  t.throws(() => keepExports(build(dir, source), new Set(['f', 'h', 'i'])), { message: 'the library does not export h, i' })
+  t.throws(() => keepExports(build(dir, source), new Set(['f', 'h', 'i'])), {
+    message: 'the library lacks 2 of the 3 names asked for, h among them'
+  })
   t.throws(() => keepExports(build(dir, source, ['-Wl,--hash-style=both']), new Set(['f'])), {
     message: 'the library has a dynamic entry 4, which would have to be edited too'
   })

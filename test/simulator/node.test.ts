@@ -1,10 +1,10 @@
 /** A node's life and the world around its GPUs, each through the node's own library. */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { open } from '../../lib/index.js'
-import { type SimulateOptions, SimulatorError, simulate } from '../../lib/simulator/index.js'
+import { type SimulateOptions, simulate } from '../../lib/simulator/index.js'
 import { Command } from '../../lib/simulator/node.js'
 import { openNode } from '../helpers/node.js'
 
@@ -73,7 +73,7 @@ t.test('reset completes a pending mode change and is refused while something use
   const gpu = nvml.gpu(1)
   const client = node.startClient({ gpu: 1, pid: 4711 })
   t.match(client, { gpu: 1, pid: 4711, gpuInstance: undefined })
-  t.same(await gpu.setMigMode(true), { current: false, pending: true, activation: 'in-use' })
+  t.match(await gpu.setMigMode(true), { current: false, pending: true, activation: 'in-use' })
   t.throws(() => node.reset(1), {
     name: 'SimulatorError',
     code: 'IN_USE',
@@ -96,7 +96,7 @@ t.test('reset completes a pending mode change and is refused while something use
 t.test('in a virtual machine only a reboot completes a mode change', async t => {
   const { node, nvml } = await openNode(t, { gpus: ['A100-SXM4-40GB'], platform: 'passthrough' })
   const gpu = nvml.gpu(0)
-  t.same(await gpu.setMigMode(true), { current: false, pending: true, activation: 'reset-required' })
+  t.match(await gpu.setMigMode(true), { current: false, pending: true, activation: 'reset-required' })
   t.throws(() => node.reset(0), { code: 'NOT_SUPPORTED', status: 3 })
   node.reboot()
   t.same(await gpu.migMode(), { current: true, pending: true })
@@ -154,6 +154,9 @@ t.test('counted calls', async t => {
   const before = node.calls('nvmlDeviceGetMigMode')
   await nvml.gpu(0).migMode()
   t.equal(node.calls('nvmlDeviceGetMigMode'), before + 1)
+  t.throws(() => node.calls('nvmlDeviceGetMood'), { name: 'TypeError', message: /nvmlDeviceGetMood/ })
+  await nvml.close()
+  t.equal(node.calls('nvmlDeviceGetMigMode'), 0, 'nothing has the library open')
 })
 
 t.test('wrong arguments change nothing', async t => {
@@ -179,7 +182,7 @@ t.test('wrong arguments change nothing', async t => {
       'startClient: a computeInstance is one of a gpuInstance, which is missing'
     ],
     // @ts-expect-error no such option
-    [() => node.startClient({ gpu: 0, gi: 1 }), 'TypeError', "startClient has no option 'gi'; did you mean 'pid'?"],
+    [() => node.startClient({ gpu: 0, gi: 1 }), 'TypeError', "startClient has no option 'gi'; did you mean 'gpu'?"],
     // @ts-expect-error not a string
     [() => node.calls(1), 'TypeError', "calls: name is a string such as 'nvmlDeviceGetMigMode', not 1"]
   ]
@@ -194,10 +197,18 @@ t.test('a damaged node says so', async t => {
   const bytes = readFileSync(image)
   bytes[100] = bytes[100]! ^ 1
   writeFileSync(image, bytes)
-  t.throws(
-    () => node.check(),
-    (error: unknown) => error instanceof SimulatorError && /checksum/.test(error.message),
-    'with the sentence of the library'
-  )
+  t.throws(() => node.check(), { name: 'SimulatorError', message: /checksum/ }, 'with the sentence of the library')
   t.same(readdirSync(node.dir).sort(), ['libnvidia-ml.so.1', 'node.image', 'node.json', 'root'])
+})
+
+t.test('a node that somebody removed', async t => {
+  const node = await simulate({ gpus: ['A30'] })
+  rmSync(node.dir, { recursive: true })
+  t.throws(() => node.reboot(), {
+    name: 'SimulatorError',
+    code: 'NOT_A_NODE',
+    status: undefined,
+    message: new RegExp(`^the simulated node in ${node.dir} is gone: `)
+  })
+  await node.close()
 })
