@@ -4,7 +4,7 @@
 //   npm start -- --real  on this machine's driver, only the steps that read
 import { inspect, styleText } from 'node:util'
 import { open, SessionError } from 'nvml-mig'
-import { drawLayout } from 'nvml-mig/layout'
+import { boardSlices, drawLayout } from 'nvml-mig/layout'
 import { simulate } from 'nvml-mig/simulator'
 
 const color = process.stdout.isTTY && process.stdout.hasColors()
@@ -16,7 +16,7 @@ async function step(call, { like = '', as = value => inspect(value, { colors: co
   const code = String(call).replace(/^\(\) => /, 'await ')
   console.log(`\n${paint('bold', code)}${like && paint('dim', `   // ${like}`)}`)
   const result = await call()
-  show(as(result))
+  if (result !== undefined) show(as(result))
   return result
 }
 
@@ -34,6 +34,12 @@ function table(headings, rows) {
     )
     .join('\n')
 }
+
+const gpuTable = ({ gpus, info }) =>
+  table(
+    ['GPU', 'name', 'UUID', 'driver'],
+    gpus.map(({ index, name, uuid }) => [index, name, uuid, info.driverVersion])
+  )
 
 const profileTable = profiles =>
   table(
@@ -57,25 +63,19 @@ const deviceTable = devices =>
 
 /** Draws who owns which memory slices of a GPU. */
 async function draw(gpu) {
-  const places = (await gpu.profiles()).flatMap(profile => profile.placements ?? [])
-  const memorySlices = Math.max(...places.map(({ start, size }) => start + size))
   const instances = []
   for (const gi of await gpu.instances()) {
     const computeInstances = await gi.computeInstances()
     instances.push({ id: gi.id, profile: gi.profile, ...gi.placement, computeInstances })
   }
   console.log()
-  show(drawLayout({ memorySlices, instances, color }))
-}
-
-async function lookAt(gpu) {
-  await step(() => gpu.profiles(), { like: 'nvidia-smi mig -lgip', as: profileTable })
-  await step(() => gpu.placements('3g.20gb'), { like: 'nvidia-smi mig -lgipp' })
+  show(drawLayout({ ...boardSlices(await gpu.profiles()), instances, color }))
 }
 
 async function partition(gpu) {
   await step(() => gpu.setMigMode(true), { like: 'nvidia-smi -i 0 -mig 1' })
-  await lookAt(gpu)
+  await step(() => gpu.profiles(), { like: 'nvidia-smi mig -lgip', as: profileTable })
+  await step(() => gpu.placements('3g.20gb'), { like: 'nvidia-smi mig -lgipp' })
   // A profile goes by its name or by the number that nvidia-smi prints: 9 is 3g.20gb here.
   const first = await step(() => gpu.create(9), { like: 'nvidia-smi mig -cgi 9,3g.20gb -C', as: device => deviceTable([device]) })
   const second = await step(() => gpu.create('3g.20gb'), { as: device => deviceTable([device]) })
@@ -88,10 +88,12 @@ async function partition(gpu) {
 }
 
 async function onSimulatedNode() {
-  const node = await simulate({ gpus: ['A100-SXM4-40GB*2'] })
-  const nvml = await open({ library: node.library, root: node.root })
+  console.log('Partitioning an A100 on a simulated node. On a GPU host only the first call is not needed.')
+  const node = await step(() => simulate({ gpus: ['A100-SXM4-40GB*2'] }), {
+    as: ({ dir }) => `a node with its own libnvidia-ml.so.1 in ${dir}`
+  })
+  const nvml = await step(() => open({ library: node.library, root: node.root }), { as: gpuTable })
   try {
-    console.log(`${nvml.gpus.length} x ${nvml.gpu(0).name}, driver ${nvml.info.driverVersion}: simulated, the calls are real.`)
     await partition(nvml.gpu(0))
   } finally {
     await nvml.close()

@@ -1,4 +1,3 @@
-import { asCalled } from './caller.js'
 import type { Connection } from './connection.js'
 import type { Gpu } from './gpu.js'
 import { type MigDevice, migDevice } from './mig-device.js'
@@ -43,14 +42,12 @@ export class ComputeInstance {
    * @throws {NvmlError} `NOT_FOUND` it is gone.
    * @see nvmlDeviceGetMigDeviceHandleByIndex, nvmlDeviceGetAttributes_v2
    */
-  device(): Promise<MigDevice> {
-    return asCalled(this.device, async () => {
-      const { index } = this.gpu
-      const doing = `find the MIG device of ${this.#title}`
-      const args = [index, this.gpuInstanceId, this.id]
-      const record = await this.#connection.one({ operation: 'migDevice', args, doing, gpu: index }, migDevice)
-      return this.gpu.describeDevice(record)
-    })
+  async device(): Promise<MigDevice> {
+    const { index } = this.gpu
+    const doing = `find the MIG device of ${this.#title}`
+    const args = [index, this.gpuInstanceId, this.id]
+    const record = await this.#connection.one({ operation: 'migDevice', args, doing, gpu: index }, migDevice)
+    return await this.gpu.describeDevice(record)
   }
 
   /**
@@ -60,17 +57,15 @@ export class ComputeInstance {
    *   {SessionError} `INSTANCE_REPLACED` under its id there is now another one; `READ_ONLY`.
    * @see nvmlComputeInstanceDestroy
    */
-  destroy(): Promise<void> {
-    return asCalled(this.destroy, () => {
-      const { index } = this.gpu
-      const args = [index, ...this.#seen]
-      return this.#connection.run({
-        operation: 'destroyComputeInstance',
-        args,
-        doing: `destroy ${this.#title}`,
-        gpu: index,
-        changes: true
-      })
+  async destroy(): Promise<void> {
+    const { index } = this.gpu
+    const args = [index, ...this.#seen]
+    await this.#connection.run({
+      operation: 'destroyComputeInstance',
+      args,
+      doing: `destroy ${this.#title}`,
+      gpu: index,
+      changes: true
     })
   }
 }

@@ -1,5 +1,4 @@
 import { checkOptions, flag, wholeNumber } from './arguments.js'
-import { asCalled } from './caller.js'
 import { ComputeInstance } from './compute-instance.js'
 import type { Connection } from './connection.js'
 import type { Gpu } from './gpu.js'
@@ -61,8 +60,8 @@ export class GpuInstance {
    * @throws {NvmlError} `NOT_FOUND` the GPU instance is gone. {SessionError} `INSTANCE_REPLACED`.
    * @see nvmlGpuInstanceGetComputeInstanceProfileInfoV, nvmlGpuInstanceGetComputeInstanceRemainingCapacity
    */
-  profiles(): Promise<ComputeInstanceProfile[]> {
-    return asCalled(this.profiles, () => this.#profiles.read())
+  async profiles(): Promise<ComputeInstanceProfile[]> {
+    return await this.#profiles.read()
   }
 
   /**
@@ -73,8 +72,8 @@ export class GpuInstance {
    *   {LayoutError} `UNKNOWN_PROFILE`. {SessionError} `INSTANCE_REPLACED`.
    * @see nvmlGpuInstanceGetComputeInstancePossiblePlacements
    */
-  placements(profile: string | number): Promise<Placements> {
-    return asCalled(this.placements, () => this.#profiles.placements(profile))
+  async placements(profile: string | number): Promise<Placements> {
+    return await this.#profiles.placements(profile)
   }
 
   /**
@@ -86,21 +85,19 @@ export class GpuInstance {
    *   {SessionError} `PLACEMENT_UNAVAILABLE` a start was given and the driver is older than R525; `INSTANCE_REPLACED`; `READ_ONLY`.
    * @see nvmlGpuInstanceCreateComputeInstance, nvmlGpuInstanceCreateComputeInstanceWithPlacement
    */
-  createComputeInstance(profile?: string | number, options: CreateOptions = {}): Promise<ComputeInstance> {
-    return asCalled(this.createComputeInstance, async () => {
-      this.#connection.check(`create a compute instance in ${this.#title}`, true)
-      const start = startOf('createComputeInstance', options)
-      const chosen = await (profile === undefined ? this.#profiles.fullSize() : this.#profiles.find(profile))
-      const place = this.#profiles.place(chosen, start)
-      const gpu = this.gpu.index
-      const doing = `create a ${chosen.name} compute instance in ${this.#title}`
-      const args = [gpu, ...this.#site.seen, chosen.id, ...place]
-      const record = await this.#connection.one(
-        { operation: 'createComputeInstance', args, doing, gpu, changes: true },
-        computeInstance
-      )
-      return new ComputeInstance(this.#connection, this.gpu, this.#site, record, chosen.name)
-    })
+  async createComputeInstance(profile?: string | number, options: CreateOptions = {}): Promise<ComputeInstance> {
+    this.#connection.check(`create a compute instance in ${this.#title}`, true)
+    const start = startOf('createComputeInstance', options)
+    const chosen = await (profile === undefined ? this.#profiles.fullSize() : this.#profiles.find(profile))
+    const place = this.#profiles.place(chosen, start)
+    const gpu = this.gpu.index
+    const doing = `create a ${chosen.name} compute instance in ${this.#title}`
+    const args = [gpu, ...this.#site.seen, chosen.id, ...place]
+    const record = await this.#connection.one(
+      { operation: 'createComputeInstance', args, doing, gpu, changes: true },
+      computeInstance
+    )
+    return new ComputeInstance(this.#connection, this.gpu, this.#site, record, chosen.name)
   }
 
   /**
@@ -108,20 +105,18 @@ export class GpuInstance {
    * @throws {NvmlError} `NOT_FOUND` the GPU instance is gone; `NO_PERMISSION`. {SessionError} `INSTANCE_REPLACED`.
    * @see nvmlGpuInstanceGetComputeInstances, nvmlComputeInstanceGetInfo_v2
    */
-  computeInstances(): Promise<ComputeInstance[]> {
-    return asCalled(this.computeInstances, async () => {
-      const gpu = this.gpu.index
-      const doing = `list the compute instances of ${this.#title}`
-      const records = await this.#connection.list(
-        { operation: 'computeInstances', args: [gpu, ...this.#site.seen], doing, gpu },
-        computeInstance
-      )
-      const profiles = records.length ? await this.#profiles.known() : []
-      const name = (id: number) => profiles.find(profile => profile.id === id)?.name ?? `profile ${id}`
-      return records
-        .sort((a, b) => a.id - b.id)
-        .map(record => new ComputeInstance(this.#connection, this.gpu, this.#site, record, name(record.profileId)))
-    })
+  async computeInstances(): Promise<ComputeInstance[]> {
+    const gpu = this.gpu.index
+    const doing = `list the compute instances of ${this.#title}`
+    const records = await this.#connection.list(
+      { operation: 'computeInstances', args: [gpu, ...this.#site.seen], doing, gpu },
+      computeInstance
+    )
+    const profiles = records.length ? await this.#profiles.known() : []
+    const name = (id: number) => profiles.find(profile => profile.id === id)?.name ?? `profile ${id}`
+    return records
+      .sort((a, b) => a.id - b.id)
+      .map(record => new ComputeInstance(this.#connection, this.gpu, this.#site, record, name(record.profileId)))
   }
 
   /**
@@ -132,15 +127,13 @@ export class GpuInstance {
    *   {SessionError} `INSTANCE_REPLACED` under its id there is now another one; `READ_ONLY`.
    * @see nvmlGpuInstanceDestroy, nvmlComputeInstanceDestroy
    */
-  destroy(options: { force?: boolean } = {}): Promise<void> {
-    return asCalled(this.destroy, async () => {
-      const doing = `destroy ${this.#title}`
-      this.#connection.check(doing, true)
-      checkOptions('destroy', options, ['force'])
-      const force = flag('destroy: force', options.force)
-      const gpu = this.gpu.index
-      const args = [gpu, ...this.#site.seen, Number(force)]
-      await this.#connection.run({ operation: 'destroyGpuInstance', args, doing, gpu, changes: true })
-    })
+  async destroy(options: { force?: boolean } = {}): Promise<void> {
+    const doing = `destroy ${this.#title}`
+    this.#connection.check(doing, true)
+    checkOptions('destroy', options, ['force'])
+    const force = flag('destroy: force', options.force)
+    const gpu = this.gpu.index
+    const args = [gpu, ...this.#site.seen, Number(force)]
+    await this.#connection.run({ operation: 'destroyGpuInstance', args, doing, gpu, changes: true })
   }
 }

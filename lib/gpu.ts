@@ -1,5 +1,4 @@
 import { shown } from './arguments.js'
-import { asCalled } from './caller.js'
 import type { Connection } from './connection.js'
 import { nvmlCode } from './errors.js'
 import { type CreateOptions, GpuInstance, startOf } from './gpu-instance.js'
@@ -116,13 +115,11 @@ export class Gpu {
    * @throws {NvmlError} `NOT_SUPPORTED` the GPU has no MIG.
    * @see nvmlDeviceGetMigMode
    */
-  migMode(): Promise<MigMode> {
-    return asCalled(this.migMode, async () => {
-      const gpu = this.index
-      const task = { operation: 'migMode', args: [gpu], doing: `read the MIG mode of GPU ${gpu}`, gpu } as const
-      const { current, pending } = await this.#connection.one(task, migMode)
-      return { current: current === 1, pending: pending === 1 }
-    })
+  async migMode(): Promise<MigMode> {
+    const gpu = this.index
+    const task = { operation: 'migMode', args: [gpu], doing: `read the MIG mode of GPU ${gpu}`, gpu } as const
+    const { current, pending } = await this.#connection.one(task, migMode)
+    return { current: current === 1, pending: pending === 1 }
   }
 
   /**
@@ -132,23 +129,21 @@ export class Gpu {
    *   `NO_PERMISSION` this needs root. {SessionError} `READ_ONLY`.
    * @see nvmlDeviceSetMigMode
    */
-  setMigMode(on: boolean): Promise<MigModeChange> {
-    return asCalled(this.setMigMode, async () => {
-      const gpu = this.index
-      this.#connection.check(`set the MIG mode of GPU ${gpu}`, true)
-      if (typeof on !== 'boolean') throw new TypeError(`setMigMode takes true or false, not ${shown(on)}`)
-      const doing = `turn MIG ${on ? 'on' : 'off'} on GPU ${gpu}`
-      const { current, pending, activation } = await this.#connection.one(
-        { operation: 'setMigMode', args: [gpu, Number(on)], doing, gpu, changes: true },
-        migMode
-      )
-      return {
-        current: current === 1,
-        pending: pending === 1,
-        activation: ACTIVATIONS[activation] ?? 'unknown',
-        status: activation
-      }
-    })
+  async setMigMode(on: boolean): Promise<MigModeChange> {
+    const gpu = this.index
+    this.#connection.check(`set the MIG mode of GPU ${gpu}`, true)
+    if (typeof on !== 'boolean') throw new TypeError(`setMigMode takes true or false, not ${shown(on)}`)
+    const doing = `turn MIG ${on ? 'on' : 'off'} on GPU ${gpu}`
+    const { current, pending, activation } = await this.#connection.one(
+      { operation: 'setMigMode', args: [gpu, Number(on)], doing, gpu, changes: true },
+      migMode
+    )
+    return {
+      current: current === 1,
+      pending: pending === 1,
+      activation: ACTIVATIONS[activation] ?? 'unknown',
+      status: activation
+    }
   }
 
   /**
@@ -161,8 +156,8 @@ export class Gpu {
    * @see nvmlDeviceGetGpuInstanceProfileInfoV, nvmlDeviceGetGpuInstancePossiblePlacements_v2,
    *   nvmlDeviceGetGpuInstanceRemainingCapacity
    */
-  profiles(): Promise<GpuInstanceProfile[]> {
-    return asCalled(this.profiles, () => this.#profiles.read())
+  async profiles(): Promise<GpuInstanceProfile[]> {
+    return await this.#profiles.read()
   }
 
   /**
@@ -172,8 +167,8 @@ export class Gpu {
    * @throws {NvmlError} `NO_PERMISSION`; `NOT_SUPPORTED`. {LayoutError} `UNKNOWN_PROFILE`.
    * @see nvmlDeviceGetGpuInstancePossiblePlacements_v2, nvmlDeviceGetGpuInstances
    */
-  placements(profile: string | number): Promise<Placements> {
-    return asCalled(this.placements, () => this.#profiles.placements(profile))
+  async placements(profile: string | number): Promise<Placements> {
+    return await this.#profiles.placements(profile)
   }
 
   /**
@@ -182,28 +177,24 @@ export class Gpu {
    * @throws {NvmlError} `NO_PERMISSION`.
    * @see nvmlDeviceGetGpuInstances, nvmlGpuInstanceGetInfo
    */
-  instances(): Promise<GpuInstance[]> {
-    return asCalled(this.instances, async () => {
-      const gpu = this.index
-      const task = { operation: 'gpuInstances', args: [gpu], doing: `list the GPU instances of GPU ${gpu}`, gpu } as const
-      const records = await this.#connection.list(task, gpuInstance)
-      const profiles = records.length ? await this.#profiles.known() : []
-      return records.sort((a, b) => a.id - b.id).map(record => new GpuInstance(this.#connection, this, record, profiles))
-    })
+  async instances(): Promise<GpuInstance[]> {
+    const gpu = this.index
+    const task = { operation: 'gpuInstances', args: [gpu], doing: `list the GPU instances of GPU ${gpu}`, gpu } as const
+    const records = await this.#connection.list(task, gpuInstance)
+    const profiles = records.length ? await this.#profiles.known() : []
+    return records.sort((a, b) => a.id - b.id).map(record => new GpuInstance(this.#connection, this, record, profiles))
   }
 
   /**
    * Its MIG devices, by index; none while MIG is off. Needs no right but to use them.
    * @see nvmlDeviceGetMigDeviceHandleByIndex, nvmlDeviceGetAttributes_v2
    */
-  devices(): Promise<MigDevice[]> {
-    return asCalled(this.devices, async () => {
-      const gpu = this.index
-      const task = { operation: 'migDevices', args: [gpu], doing: `list the MIG devices of GPU ${gpu}`, gpu } as const
-      const records = await this.#connection.list(task, migDevice)
-      const profiles = records.length ? await this.#profiles.knownIfReadable() : []
-      return records.map(record => new MigDevice(this.#connection, this, record, profiles))
-    })
+  async devices(): Promise<MigDevice[]> {
+    const gpu = this.index
+    const task = { operation: 'migDevices', args: [gpu], doing: `list the MIG devices of GPU ${gpu}`, gpu } as const
+    const records = await this.#connection.list(task, migDevice)
+    const profiles = records.length ? await this.#profiles.knownIfReadable() : []
+    return records.map(record => new MigDevice(this.#connection, this, record, profiles))
   }
 
   /**
@@ -215,15 +206,13 @@ export class Gpu {
    *   {RangeError} the profile can never start there. {SessionError} `READ_ONLY`; `PLACEMENT_UNAVAILABLE`.
    * @see nvmlDeviceCreateGpuInstance, nvmlDeviceCreateGpuInstanceWithPlacement
    */
-  createGpuInstance(profile: string | number, options: CreateOptions = {}): Promise<GpuInstance> {
-    return asCalled(this.createGpuInstance, async () => {
-      const { args, doing } = await this.#creation('createGpuInstance', profile, options, name => `create a ${name} GPU instance`)
-      const record = await this.#connection.one(
-        { operation: 'createGpuInstance', args, doing, gpu: this.index, changes: true },
-        gpuInstance
-      )
-      return new GpuInstance(this.#connection, this, record, await this.#profiles.known())
-    })
+  async createGpuInstance(profile: string | number, options: CreateOptions = {}): Promise<GpuInstance> {
+    const { args, doing } = await this.#creation('createGpuInstance', profile, options, name => `create a ${name} GPU instance`)
+    const record = await this.#connection.one(
+      { operation: 'createGpuInstance', args, doing, gpu: this.index, changes: true },
+      gpuInstance
+    )
+    return new GpuInstance(this.#connection, this, record, await this.#profiles.known())
   }
 
   /**
@@ -235,15 +224,13 @@ export class Gpu {
    *   refused and the GPU instance could not be destroyed again.
    * @see nvmlDeviceCreateGpuInstance, nvmlGpuInstanceCreateComputeInstance
    */
-  create(profile: string | number, options: CreateOptions = {}): Promise<MigDevice> {
-    return asCalled(this.create, async () => {
-      const { args, doing } = await this.#creation('create', profile, options, name => `create a ${name} MIG device`)
-      const record = await this.#connection.one(
-        { operation: 'createMigDevice', args, doing, gpu: this.index, changes: true },
-        migDevice
-      )
-      return this.describeDevice(record)
-    })
+  async create(profile: string | number, options: CreateOptions = {}): Promise<MigDevice> {
+    const { args, doing } = await this.#creation('create', profile, options, name => `create a ${name} MIG device`)
+    const record = await this.#connection.one(
+      { operation: 'createMigDevice', args, doing, gpu: this.index, changes: true },
+      migDevice
+    )
+    return await this.describeDevice(record)
   }
 
   async #creation(

@@ -1,4 +1,3 @@
-import { asCalled } from './caller.js'
 import type { Connection } from './connection.js'
 import { NvmlError, SessionError } from './errors.js'
 import type { Gpu } from './gpu.js'
@@ -90,14 +89,12 @@ export class MigDevice {
    * @throws {NvmlError} `NOT_FOUND` it is gone; `NO_PERMISSION` this user may not list GPU instances.
    * @see nvmlDeviceGetGpuInstances, nvmlGpuInstanceGetInfo
    */
-  gpuInstance(): Promise<GpuInstance> {
-    return asCalled(this.gpuInstance, async () => {
-      const found = (await this.gpu.instances()).find(({ id }) => id === this.gpuInstanceId)
-      if (found) return found
-      const { index } = this.gpu
-      const doing = `find GPU instance ${this.gpuInstanceId} on GPU ${index}`
-      throw new NvmlError({ status: NOT_FOUND, call: 'nvmlDeviceGetGpuInstances', doing, gpu: index })
-    })
+  async gpuInstance(): Promise<GpuInstance> {
+    const found = (await this.gpu.instances()).find(({ id }) => id === this.gpuInstanceId)
+    if (found) return found
+    const { index } = this.gpu
+    const doing = `find GPU instance ${this.gpuInstanceId} on GPU ${index}`
+    throw new NvmlError({ status: NOT_FOUND, call: 'nvmlDeviceGetGpuInstances', doing, gpu: index })
   }
 
   /**
@@ -108,17 +105,15 @@ export class MigDevice {
    *   {SessionError} `INSTANCE_REPLACED` under its ids there is now another one; `READ_ONLY`.
    * @see nvmlComputeInstanceDestroy, nvmlGpuInstanceDestroy
    */
-  destroy(): Promise<void> {
-    return asCalled(this.destroy, () => {
-      const { index } = this.gpu
-      const doing = `destroy MIG device ${this.gpuInstanceId}/${this.computeInstanceId} on GPU ${index}`
-      return this.#connection.run({
-        operation: 'destroyMigDevice',
-        args: [index, ...this.#seen],
-        doing,
-        gpu: index,
-        changes: true
-      })
+  async destroy(): Promise<void> {
+    const { index } = this.gpu
+    const doing = `destroy MIG device ${this.gpuInstanceId}/${this.computeInstanceId} on GPU ${index}`
+    await this.#connection.run({
+      operation: 'destroyMigDevice',
+      args: [index, ...this.#seen],
+      doing,
+      gpu: index,
+      changes: true
     })
   }
 

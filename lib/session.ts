@@ -1,5 +1,4 @@
 import { checkOptions, flag, optionalText, shown, wholeNumber } from './arguments.js'
-import { asCalled } from './caller.js'
 import { Connection, type Task } from './connection.js'
 import { NvmlError } from './errors.js'
 import { Gpu } from './gpu.js'
@@ -106,18 +105,16 @@ export class Session {
    *   {NvmlError} What NVML refused.
    * @see nvmlDeviceGetHandleByUUID, nvmlDeviceGetMigDeviceHandleByIndex
    */
-  find(ref: string | MigDeviceRef): Promise<MigDevice | undefined> {
-    return asCalled(this.find, async () => {
-      this.#connection.check('find a MIG device', false)
-      try {
-        const record = await this.#connection.one(this.#search(ref), migDevice)
-        return await this.gpu(record.gpu).describeDevice(record)
-      } catch (error) {
-        // A GPU without MIG has no MIG devices either.
-        if (error instanceof NvmlError && (error.code === 'NOT_FOUND' || error.code === 'NOT_SUPPORTED')) return undefined
-        throw error
-      }
-    })
+  async find(ref: string | MigDeviceRef): Promise<MigDevice | undefined> {
+    this.#connection.check('find a MIG device', false)
+    try {
+      const record = await this.#connection.one(this.#search(ref), migDevice)
+      return await this.gpu(record.gpu).describeDevice(record)
+    } catch (error) {
+      // A GPU without MIG has no MIG devices either.
+      if (error instanceof NvmlError && (error.code === 'NOT_FOUND' || error.code === 'NOT_SUPPORTED')) return undefined
+      throw error
+    }
   }
 
   #search(ref: string | MigDeviceRef): Task {
@@ -148,15 +145,13 @@ export class Session {
    * @throws {NvmlError} NVML could not be shut down; the session is closed all the same.
    * @see nvmlShutdown
    */
-  close(options: { timeoutMs?: number } = {}): Promise<void> {
-    return asCalled(this.close, async () => {
-      checkOptions('close', options, ['timeoutMs'])
-      const { timeoutMs } = options
-      if (timeoutMs !== undefined && wholeNumber('close: timeoutMs', timeoutMs) > LONGEST_TIMER) {
-        throw new RangeError(`close: timeoutMs is at most ${LONGEST_TIMER}, not ${timeoutMs}`)
-      }
-      await this.#connection.close(timeoutMs)
-    })
+  async close(options: { timeoutMs?: number } = {}): Promise<void> {
+    checkOptions('close', options, ['timeoutMs'])
+    const { timeoutMs } = options
+    if (timeoutMs !== undefined && wholeNumber('close: timeoutMs', timeoutMs) > LONGEST_TIMER) {
+      throw new RangeError(`close: timeoutMs is at most ${LONGEST_TIMER}, not ${timeoutMs}`)
+    }
+    await this.#connection.close(timeoutMs)
   }
 
   /** {@link close}. */
@@ -184,13 +179,11 @@ async function adviceFor(status: number, root: string): Promise<string | undefin
  *   `NO_PERMISSION`; whatever else NVML's initialisation answers.
  * @see nvmlInit_v2
  */
-export function open(options: OpenOptions = {}): Promise<Session> {
-  return asCalled(open, async () => {
-    checkOptions('open', options, ['library', 'root', 'readOnly'])
-    const library = optionalText('open: library', options.library)
-    const root = optionalText('open: root', options.root) ?? '/'
-    const readOnly = flag('open: readOnly', options.readOnly)
-    const { connection, info, gpus } = await Connection.open(library, readOnly, status => adviceFor(status, root))
-    return new Session(connection, info, gpus)
-  })
+export async function open(options: OpenOptions = {}): Promise<Session> {
+  checkOptions('open', options, ['library', 'root', 'readOnly'])
+  const library = optionalText('open: library', options.library)
+  const root = optionalText('open: root', options.root) ?? '/'
+  const readOnly = flag('open: readOnly', options.readOnly)
+  const { connection, info, gpus } = await Connection.open(library, readOnly, status => adviceFor(status, root))
+  return new Session(connection, info, gpus)
 }

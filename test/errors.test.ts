@@ -1,7 +1,6 @@
-/** Error classes: codes, sentences, and whose stack they show. */
+/** Error classes: codes, sentences, hints. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { asCalled } from '../lib/caller.js'
 import { nvmlCode } from '../lib/errors.js'
 import { LayoutError, type NvmlCode, NvmlError, SessionError, type SessionErrorCode } from '../lib/index.js'
 
@@ -83,50 +82,4 @@ t.test('codes are literal types', async t => {
   t.ok([known, session, misspelt, others])
   // @ts-expect-error errors do not change
   new SessionError('CLOSED', '').code = 'READ_ONLY'
-})
-
-t.test('the stack is the one of the call, however late the promise is awaited', async t => {
-  async function method(error: Error): Promise<void> {
-    return asCalled(method, async () => {
-      await new Promise(setImmediate)
-      throw error
-    })
-  }
-  function userCode(error: Error) {
-    return method(error)
-  }
-  for (const error of [
-    new NvmlError({ status: 6, call: 'nvmlX', doing: 'x' }),
-    new SessionError('CLOSED', 'closed'),
-    new LayoutError('UNKNOWN_PROFILE', 'unknown')
-  ]) {
-    const pending = userCode(error)
-    const caught = await pending.catch((reason: Error) => reason)
-    t.equal(caught, error)
-    const [head, first] = error.stack!.split('\n')
-    t.equal(head, `${error.name}: ${error.message}`)
-    t.match(first, /at .*userCode .*errors\.test/, 'the first frame is the one that called')
-  }
-})
-
-t.test('other errors keep the stack of where they arose', async t => {
-  async function deep(): Promise<void> {
-    throw new TypeError('a bug')
-  }
-  const error = await asCalled(deep, deep).catch((reason: Error) => reason)
-  t.match((error as Error).stack, /at deep /)
-})
-
-t.test('a stack limit of 0 is respected', async t => {
-  const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = 0
-  t.teardown(() => (Error.stackTraceLimit = limit))
-  async function method(): Promise<void> {
-    return asCalled(method, async () => {
-      throw new SessionError('CLOSED', 'closed')
-    })
-  }
-  const error = await method().catch((reason: Error) => reason)
-  Error.stackTraceLimit = limit
-  t.equal((error as Error).stack, 'SessionError: closed')
 })

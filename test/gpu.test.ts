@@ -372,11 +372,14 @@ t.test('a start where this user may not read placements', async t => {
 
 t.test('errors show where the caller asked', async t => {
   const { nvml } = await openNode(t, A100, { mig: true })
-  function userCode() {
-    return nvml.gpu(0).create('9g.9gb')
+  const gpu = nvml.gpu(0)
+  await gpu.create('4g.20gb')
+  async function userCode(profile: string) {
+    await gpu.create(profile)
   }
-  for (const call of [userCode, () => nvml.gpu(0).setMigMode(true).then(userCode)]) {
-    const error = await call().catch((reason: Error) => reason)
-    t.match((error as Error).stack?.split('\n')[1], /userCode .*gpu\.test/)
-  }
+  const errors = await Promise.all(
+    ['9g.9gb', '4g.20gb'].map(profile => userCode(profile).catch((error: Error) => error as Error & { code: string }))
+  )
+  t.match(errors, [{ code: 'UNKNOWN_PROFILE' }, { code: 'INSUFFICIENT_RESOURCES' }])
+  for (const error of errors) t.match(error?.stack, /at async userCode .*gpu\.test/)
 })

@@ -40,10 +40,10 @@ export function addDestroy(program: Command, cli: Cli): void {
 function checkUse(uuids: readonly string[], { gpuInstance, computeInstance, force, all }: DestroyOptions): void {
   const ways = [uuids.length > 0, gpuInstance !== undefined, all].filter(Boolean).length
   const example = 'nvml-mig destroy MIG-…, or --gpu 0 --gpu-instance 3, or --gpu 0 --all'
-  if (ways === 0) throw new UsageError('destroy needs to be told what', example)
-  if (ways > 1) throw new UsageError('UUIDs, --gpu-instance and --all exclude each other', example)
   if (computeInstance !== undefined && gpuInstance === undefined)
     throw new UsageError('--compute-instance goes with --gpu-instance')
+  if (ways === 0) throw new UsageError('destroy needs to be told what', example)
+  if (ways > 1) throw new UsageError('UUIDs, --gpu-instance and --all exclude each other', example)
   if (force && (gpuInstance === undefined || computeInstance !== undefined)) {
     throw new UsageError('--force goes with --gpu-instance alone: it destroys the compute instances in it first')
   }

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { Gpu } from '../index.js'
-import { type DrawnInstance, drawLayout } from '../layout/index.js'
+import { boardSlices, type DrawnInstance, drawLayout } from '../layout/index.js'
 import type { Cli } from './cli.js'
-import { boardSlices, headline, identity, missing, part, readMode, slicesOf, type Unavailable } from './reading.js'
+import { headline, identity, missing, part, readMode, slicesOf, type Unavailable } from './reading.js'
 import { gpusOf, type SourceOptions, withSession, withSource } from './source.js'
 import { colorsOf, type Io, print, printJson, widthOf } from './terminal.js'
 

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
 import type { Gpu, GpuInstanceProfile } from '../index.js'
+import { boardSlices } from '../layout/index.js'
 import type { Cli } from './cli.js'
-import { boardSlices, headline, identity, missing, part, readMode, type Unavailable } from './reading.js'
+import { headline, identity, missing, part, readMode, type Unavailable } from './reading.js'
 import { gpusOf, profileOf, type SourceOptions, withSession, withSource } from './source.js'
 import { placementList, print, printJson, table } from './terminal.js'
 

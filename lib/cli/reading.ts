@@ -1,5 +1,5 @@
 /** What a GPU holds, read as far as this user may look. */
-import { type Gpu, type GpuInstance, type GpuInstanceProfile, type MigDevice, type MigMode, NvmlError } from '../index.js'
+import { type Gpu, type GpuInstance, type MigDevice, type MigMode, NvmlError } from '../index.js'
 import { errorAsJson } from './exit.js'
 
 /** Parts that could not be read, by name, with the reason. */
@@ -67,17 +67,7 @@ export async function readHoldings(gpu: Gpu): Promise<Holdings> {
   return { mode, devices, instances, unavailable }
 }
 
-/** How many memory slices a board has, and which of them have no compute slice of their own. */
-export function boardSlices(profiles: readonly GpuInstanceProfile[]): { memorySlices: number; memoryOnly: number[] } {
-  const placements = profiles.flatMap(profile => profile.placements ?? [])
-  const memorySlices = Math.max(0, ...placements.map(({ start, size }) => start + size))
-  const smallest = Math.min(...placements.map(({ size }) => size))
-  const reached = new Set(
-    placements.filter(({ size }) => size === smallest).flatMap(({ start }) => slicesOf({ start, size: smallest }))
-  )
-  return { memorySlices, memoryOnly: slicesOf({ start: 0, size: memorySlices }).filter(slice => !reached.has(slice)) }
-}
-
+/** The slices of a placement, one by one. */
 export function slicesOf({ start, size }: { start: number; size: number }): number[] {
   return Array.from({ length: size }, (_, i) => start + i)
 }

@@ -36,6 +36,26 @@ export interface DrawLayoutOptions {
   color?: boolean
 }
 
+/** What {@link boardSlices} needs to know of a profile: a `GpuInstanceProfile` has it. */
+export interface PlacedProfile {
+  placements: readonly { start: number; size: number }[] | null
+}
+
+/**
+ * What the profiles of a GPU tell of its board: how many memory slices there are, and which of them
+ * no instance of the smallest size can take, for want of a compute slice beside them.
+ * @returns Both as {@link drawLayout} takes them; 0 slices if no placement is known.
+ */
+export function boardSlices(profiles: readonly PlacedProfile[]): { memorySlices: number; memoryOnly: number[] } {
+  const placements = profiles.flatMap(profile => profile.placements ?? [])
+  const memorySlices = Math.max(0, ...placements.map(({ start, size }) => start + size))
+  const smallest = Math.min(...placements.map(({ size }) => size))
+  const isReached = (slice: number) =>
+    placements.some(({ start, size }) => size === smallest && slice >= start && slice < start + size)
+  const all = Array.from({ length: memorySlices }, (_, slice) => slice)
+  return { memorySlices, memoryOnly: all.filter(slice => !isReached(slice)) }
+}
+
 /** One box of the drawing: an instance, or one slice that nothing owns. */
 interface Cell {
   start: number

@@ -8,14 +8,15 @@ const children = () =>
     readFileSync(`/proc/self/task/${task}/children`, 'utf8').split(' ').filter(Boolean)
   )
 
-const threadsBefore = threads()
-open().then(
-  async session => {
-    await session.close()
-    console.log(JSON.stringify({ opened: true }))
-  },
-  error => {
-    const { name, code, message, stack } = error
-    console.log(JSON.stringify({ name, code, message, stack, threadsBefore, threadsAfter: threads(), children: children() }))
+async function tryIt() {
+  const threadsBefore = threads()
+  try {
+    await using session = await open()
+    return { opened: session.info }
+  } catch (error) {
+    const { name, code, message, stack } = error as Error & { code: string }
+    return { name, code, message, stack, threadsBefore, threadsAfter: threads(), children: children() }
   }
-)
+}
+
+console.log(JSON.stringify(await tryIt()))
