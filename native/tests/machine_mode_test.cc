@@ -1,0 +1,150 @@
+// MIG mode and what happens around a GPU, one state at a time. Codes and transitions come from recorded
+// runs and NVML's documentation.
+#include <doctest/doctest.h>
+
+#include <functional>
+#include <string>
+
+#include "world.h"
+
+using namespace nvml_mig::tests;
+
+namespace {
+
+void CheckMode(World& world, unsigned current, unsigned pending, unsigned gpu = 0) {
+  unsigned isCurrent = 0, isPending = 0;
+  REQUIRE(GetMigMode(world.view(gpu), &isCurrent, &isPending) == NVML_SUCCESS);
+  CHECK(isCurrent == current);
+  CHECK(isPending == pending);
+}
+
+Node Passthrough() {
+  Node node = Driver(550);
+  node.passthrough = 1;
+  return node;
+}
+
+}  // namespace
+
+TEST_CASE("MIG mode changes at once on an idle GPU of either kind") {
+  for (const GpuBoard& board : {A100(), H100()}) {
+    World world({board});
+    CheckMode(world, 0, 0);
+    world.Enable();
+    CheckMode(world, 1, 1);
+    world.Enable();  // again: nothing to do
+    nvmlReturn_t activation = NVML_ERROR_UNKNOWN;
+    CHECK(world.SetMode(0, &activation) == NVML_SUCCESS);
+    CHECK(activation == NVML_SUCCESS);
+    CheckMode(world, 0, 0);
+    CHECK(world.SetMode(2, &activation) == NVML_ERROR_INVALID_ARGUMENT);
+  }
+}
+
+TEST_CASE("enabling beside clients stays pending on Ampere and not on Hopper") {
+  World ampere({A100()});
+  REQUIRE(ampere.Start(70) == NVML_SUCCESS);
+  nvmlReturn_t activation;
+  CHECK(ampere.SetMode(1, &activation) == NVML_SUCCESS);
+  CHECK(activation == NVML_ERROR_IN_USE);
+  CheckMode(ampere, 0, 1);
+  SUBCASE("asked again when they are gone, it happens") {
+    REQUIRE(ampere.Stop(70) == NVML_SUCCESS);
+    ampere.Enable();
+    CheckMode(ampere, 1, 1);
+  }
+  SUBCASE("set back, nothing is pending") {
+    CHECK(ampere.SetMode(0, &activation) == NVML_SUCCESS);
+    CHECK(activation == NVML_SUCCESS);
+    CheckMode(ampere, 0, 0);
+  }
+  SUBCASE("a reset completes it") {
+    CHECK(ResetGpu(ampere.edit(), &ampere.reason) == NVML_ERROR_IN_USE);
+    CHECK(std::string(ampere.reason.text).find("pid 70") != std::string::npos);
+    REQUIRE(ampere.Stop(70) == NVML_SUCCESS);
+    CHECK(ResetGpu(ampere.edit(), &ampere.reason) == NVML_SUCCESS);
+    CheckMode(ampere, 1, 1);
+  }
+  SUBCASE("a reboot completes it and ends the clients") {
+    Reboot(ampere.image, ampere.state);
+    CheckMode(ampere, 1, 1);
+    CHECK_FALSE(HasClients(ampere.state.node, 0));
+  }
+
+  World hopper({H100()});
+  REQUIRE(hopper.Start(70) == NVML_SUCCESS);
+  hopper.Enable();
+  unsigned id = 0;
+  CHECK(hopper.Create(19, &id) == NVML_ERROR_IN_USE);  // the first instance meets the client
+  REQUIRE(hopper.Stop(70) == NVML_SUCCESS);
+  CHECK(hopper.Create(19, &id) == NVML_SUCCESS);
+  REQUIRE(hopper.Start(71) == NVML_SUCCESS);
+  CHECK(hopper.Create(19, &id) == NVML_SUCCESS);  // later ones do not
+}
+
+TEST_CASE("a passed-through Ampere GPU waits for a reboot") {
+  World world({A100()}, Passthrough());
+  nvmlReturn_t activation;
+  CHECK(world.SetMode(1, &activation) == NVML_SUCCESS);
+  CHECK(activation == NVML_ERROR_RESET_REQUIRED);
+  CheckMode(world, 0, 1);
+  CHECK(ResetGpu(world.edit(), &world.reason) == NVML_ERROR_NOT_SUPPORTED);
+  CHECK(std::string(world.reason.text).find("reboot") != std::string::npos);
+  CHECK(ReloadDriver(world.image, world.state, &world.reason) == NVML_SUCCESS);
+  CheckMode(world, 0, 1);
+  Reboot(world.image, world.state);
+  CheckMode(world, 1, 1);
+  CHECK(world.SetMode(0, &activation) == NVML_SUCCESS);
+  CHECK(activation == NVML_ERROR_RESET_REQUIRED);
+  CheckMode(world, 1, 0);
+
+  World hopper({H100()}, Passthrough());
+  hopper.Enable();
+  CheckMode(hopper, 1, 1);
+}
+
+TEST_CASE("disabling with instances or clients is refused and changes nothing") {
+  for (const GpuBoard& board : {A100(), H100()}) {
+    World world({board});
+    world.Enable();
+    nvmlReturn_t activation;
+    unsigned id = 0;
+    REQUIRE(world.Create(14, &id) == NVML_SUCCESS);
+    CHECK(world.SetMode(0, &activation) == NVML_ERROR_IN_USE);
+    CheckMode(world, 1, 1);
+    REQUIRE(DestroyGpuInstance(world.edit(), world.instance(id)) == NVML_SUCCESS);
+    REQUIRE(world.Start(9) == NVML_SUCCESS);
+    CHECK(world.SetMode(0, &activation) == NVML_ERROR_IN_USE);
+    CheckMode(world, 1, 1);
+  }
+}
+
+TEST_CASE("what outlives a reset, a driver reload and a reboot") {
+  const std::function<void(World&)> events[] = {
+      [](World& it) {
+        REQUIRE(ResetGpu(it.edit(0), &it.reason) == NVML_SUCCESS);
+        REQUIRE(ResetGpu(it.edit(1), &it.reason) == NVML_SUCCESS);
+      },
+      [](World& it) { REQUIRE(ReloadDriver(it.image, it.state, &it.reason) == NVML_SUCCESS); },
+      [](World& it) { Reboot(it.image, it.state); }};
+  for (unsigned event = 0; event < 3; event++) {
+    CAPTURE(event);
+    World world({A100(), H100()});
+    unsigned id = 0;
+    for (unsigned gpu : {0u, 1u}) {
+      world.Enable(gpu);
+      REQUIRE(world.Create(9, &id, gpu) == NVML_SUCCESS);
+    }
+    events[event](world);
+    CHECK(world.Live(0) == 0);
+    CHECK(world.Live(1) == 0);
+    CheckMode(world, 1, 1, 0);
+    const unsigned hopper = event == 0;  // its mode lasts as long as the driver is loaded
+    CheckMode(world, hopper, hopper, 1);
+  }
+  World world({A100(), H100()});
+  REQUIRE(StartClient(world.edit(1), kSimulatorNone, kSimulatorNone, 5, &world.reason) ==
+          NVML_SUCCESS);
+  CHECK(ReloadDriver(world.image, world.state, &world.reason) == NVML_ERROR_IN_USE);
+  CHECK(std::string(world.reason.text).find("GPU 1 is in use by pid 5") != std::string::npos);
+}
