@@ -1,10 +1,14 @@
 import { checkOptions, flag, wholeNumber } from './arguments.js'
 import { ComputeInstance } from './compute-instance.js'
 import type { Connection } from './connection.js'
+import { type NvmlCode, NvmlError } from './errors.js'
 import type { Gpu } from './gpu.js'
 import { ComputeProfiles, type GpuInstanceSite } from './profile-tables.js'
 import type { ComputeInstanceProfile, GpuInstanceProfile, Placement, Placements } from './profiles.js'
 import { computeInstanceBytes, decodeComputeInstance, type GpuInstanceRecord } from './records.js'
+
+/** How NVML refuses a profile that it lists but does not create. */
+const REFUSES_PROFILE: ReadonlySet<NvmlCode> = new Set(['NOT_SUPPORTED', 'INVALID_ARGUMENT'])
 
 const computeInstance = { bytes: computeInstanceBytes, decode: decodeComputeInstance }
 
@@ -88,16 +92,26 @@ export class GpuInstance {
   async createComputeInstance(profile?: string | number, options: CreateOptions = {}): Promise<ComputeInstance> {
     this.#connection.check(`create a compute instance in ${this.#title}`, true)
     const start = startOf('createComputeInstance', options)
-    const chosen = await (profile === undefined ? this.#profiles.fullSize() : this.#profiles.find(profile))
-    const place = this.#profiles.place(chosen, start)
+    const [first, ...others] = await this.#profiles.candidates(profile)
+    let attempt = this.#create(first!, start)
+    for (const other of others) {
+      attempt = attempt.catch((error: unknown) => {
+        if (error instanceof NvmlError && REFUSES_PROFILE.has(error.code)) return this.#create(other, start)
+        throw error
+      })
+    }
+    return await attempt
+  }
+
+  async #create(profile: ComputeInstanceProfile, start: number | undefined): Promise<ComputeInstance> {
     const gpu = this.gpu.index
-    const doing = `create a ${chosen.name} compute instance in ${this.#title}`
-    const args = [gpu, ...this.#site.seen, chosen.id, ...place]
+    const doing = `create a ${profile.name} compute instance in ${this.#title}`
+    const args = [gpu, ...this.#site.seen, profile.id, ...this.#profiles.place(profile, start)]
     const record = await this.#connection.one(
       { operation: 'createComputeInstance', args, doing, gpu, changes: true },
       computeInstance
     )
-    return new ComputeInstance(this.#connection, this.gpu, this.#site, record, chosen.name)
+    return new ComputeInstance(this.#connection, this.gpu, this.#site, record, profile.name)
   }
 
   /**

@@ -29,8 +29,10 @@ const placementList = { bytes: placementListBytes, decode: decodePlacementList }
 const gpuInstanceProfile = { bytes: gpuInstanceProfileBytes, decode: decodeGpuInstanceProfile }
 const computeInstanceProfile = { bytes: computeInstanceProfileBytes, decode: decodeComputeInstanceProfile }
 
-/** What NVML answers for every profile of a GPU that lists none. */
-const NOT_SUPPORTED = 3
+/** Where no profile is listed, NVML answered NOT_SUPPORTED for each. */
+function noProfiles(call: string, owner: string, gpu: number): NvmlError {
+  return new NvmlError({ status: 3, call, doing: `read the profiles of ${owner}`, gpu })
+}
 
 /** One spelling for all names of the same profile; a name that follows no grammar stands for itself. */
 function canonical(name: string): string {
@@ -137,10 +139,7 @@ export class GpuProfiles {
   async find(wanted: unknown): Promise<GpuInstanceProfile> {
     const profiles = await this.known()
     const owner = `GPU ${this.#gpu}`
-    if (profiles.length === 0) {
-      const call = 'nvmlDeviceGetGpuInstanceProfileInfo'
-      throw new NvmlError({ status: NOT_SUPPORTED, call, doing: `read the profiles of ${owner}`, gpu: this.#gpu })
-    }
+    if (profiles.length === 0) throw noProfiles('nvmlDeviceGetGpuInstanceProfileInfo', owner, this.#gpu)
     if (typeof wanted === 'string') refuseComputeProfile(wanted)
     return resolve(wanted, profiles, owner, profile => [profile.name])
   }
@@ -216,19 +215,30 @@ export class ComputeProfiles {
     return this.#known ?? (await this.read())
   }
 
+  async #listed(): Promise<readonly ComputeInstanceProfile[]> {
+    const profiles = await this.known()
+    if (profiles.length > 0) return profiles
+    throw noProfiles('nvmlGpuInstanceGetComputeInstanceProfileInfo', this.#owner, this.#site.gpu)
+  }
+
   /** Drivers leave the attributes of the GPU instance out of these names; people may write them. */
   async find(wanted: unknown): Promise<ComputeInstanceProfile> {
     const attributes = this.#site.profile.replace(/^[^+-]*/, '')
-    return resolve(wanted, await this.known(), this.#owner, ({ name }) => [name, name + attributes])
+    return resolve(wanted, await this.#listed(), this.#owner, ({ name }) => [name, name + attributes])
   }
 
-  /** The profile that fills the GPU instance; of two, the one NVML numbers first. */
-  async fullSize(): Promise<ComputeInstanceProfile> {
-    const profiles = await this.known()
-    const slices = Math.max(...profiles.map(profile => profile.slices))
-    const found = profiles.find(profile => profile.slices === slices)
-    if (found) return found
-    throw new LayoutError('UNKNOWN_PROFILE', `${this.#owner} has no profile`)
+  /**
+   * The profiles to try for what a caller names, best first; for nothing, those that fill the GPU
+   * instance. Some boards list two of one name and size and create only one of them.
+   */
+  async candidates(wanted: unknown): Promise<ComputeInstanceProfile[]> {
+    const profiles = await this.#listed()
+    if (wanted === undefined) {
+      const slices = Math.max(...profiles.map(profile => profile.slices))
+      return profiles.filter(profile => profile.slices === slices)
+    }
+    const found = await this.find(wanted)
+    return typeof wanted === 'number' ? [found] : profiles.filter(profile => profile.name === found.name)
   }
 
   place(profile: ComputeInstanceProfile, start: number | undefined): readonly [start: number, size: number] {

@@ -137,7 +137,12 @@ export function describeComputeInstanceProfile(
 
 /** The driver's name for `slices` of a GPU instance: the attributes of the GPU instance do not stand in it. */
 function computeProfileName(gpuInstance: string, slices: number): string {
-  return formatProfileName({ ...parseProfileName(gpuInstance), computeSlices: slices, attributes: [] })
+  try {
+    return formatProfileName({ ...parseProfileName(gpuInstance), computeSlices: slices, attributes: [] })
+  } catch {
+    // A name this package cannot take apart must not keep the rest from being read.
+    return `${slices}c.${gpuInstance}`
+  }
 }
 
 const ATTRIBUTE_ORDER = ['', '+me', '+gfx', '+me.all', '-me']

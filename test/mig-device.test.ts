@@ -44,6 +44,16 @@ t.test('a part of a GPU instance', async t => {
   })
 })
 
+t.test('who may not read profiles learns them from the name', async t => {
+  const { node, nvml } = await openNode(t, { ...A100, driver: '470' }, { mig: true })
+  const gi = await nvml.gpu(0).createGpuInstance('3g.20gb', { start: 0 })
+  await gi.createComputeInstance('1c.3g.20gb')
+  node.setPrivileged(false)
+  const plain = await open({ library: node.library })
+  t.teardown(() => plain.close())
+  t.match(await plain.gpu(0).devices(), [{ profile: '1c.3g.20gb', placement: null, multiprocessors: 14 }])
+})
+
 t.test('the UUID comes back with the place', async t => {
   const { nvml } = await openNode(t, A100, { mig: true })
   const gpu = nvml.gpu(0)

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
-import type { Gpu, GpuInstanceProfile } from '../index.js'
+import { type Gpu, type GpuInstanceProfile, LayoutError, NvmlError } from '../index.js'
 import { boardSlices } from '../layout/index.js'
 import type { Cli } from './cli.js'
+import { errorAsJson } from './exit.js'
 import { headline, identity, missing, part, readMode, type Unavailable } from './reading.js'
 import { gpusOf, profileOf, type SourceOptions, withSession, withSource } from './source.js'
 import { placementList, print, printJson, table } from './terminal.js'
@@ -41,33 +42,48 @@ export function addPlacements(program: Command, cli: Cli): void {
   ).action((profile: string, options: SourceOptions) =>
     cli.finish(
       withSession(options, { readOnly: true }, async nvml => {
-        const gpus = gpusOf(nvml, options.gpu)
-        const read = await Promise.all(
-          gpus.map(async gpu => ({ gpu, ...(await gpu.placements(profileOf(profile))), ...boardSlices(await gpu.profiles()) }))
-        )
+        const read = await Promise.all(gpusOf(nvml, options.gpu).map(gpu => readPlacements(gpu, profileOf(profile))))
+        // GPUs differ; only if none can answer, the verb fails.
+        const refusal = read.find(each => each.refusal)?.refusal
+        if (refusal && read.every(each => each.refusal)) throw refusal
         if (options.json) {
           printJson(cli.io, 'placements', {
-            gpus: read.map(({ gpu, possible, free, memorySlices }) => ({
+            gpus: read.map(({ gpu, refusal, placements, memorySlices }) => ({
               ...identity(gpu),
               profile,
               memorySlices,
-              possible,
-              free
+              possible: placements?.possible ?? null,
+              free: placements?.free ?? null,
+              unavailable: refusal ? { placements: errorAsJson(refusal) } : {}
             }))
           })
-        } else {
-          for (const { gpu, possible, free, memorySlices } of read) {
-            print(
-              cli.io,
-              `GPU ${gpu.index}: ${profile} takes ${possible[0]?.size ?? '?'} of ${memorySlices} memory slices`,
-              `  possible  ${placementList(possible)}`,
-              `  free now  ${free.length === 0 ? 'none' : placementList(free)}`
-            )
-          }
-        }
+        } else print(cli.io, ...read.flatMap(each => placementLines(profile, each)))
       })
     )
   )
+}
+
+async function readPlacements(gpu: Gpu, profile: string | number) {
+  try {
+    const placements = await gpu.placements(profile)
+    return { gpu, placements, memorySlices: boardSlices(await gpu.profiles()).memorySlices }
+  } catch (refusal) {
+    if (!(refusal instanceof NvmlError || refusal instanceof LayoutError)) throw refusal
+    return { gpu, refusal, memorySlices: null }
+  }
+}
+
+function placementLines(
+  profile: string,
+  { gpu, refusal, placements, memorySlices }: Awaited<ReturnType<typeof readPlacements>>
+): string[] {
+  if (!placements) return [`GPU ${gpu.index}: ${refusal.message}`]
+  const { possible, free } = placements
+  return [
+    `GPU ${gpu.index}: ${profile} takes ${possible[0]?.size ?? '?'} of ${memorySlices} memory slices`,
+    `  possible  ${placementList(possible)}`,
+    `  free now  ${free.length === 0 ? 'none' : placementList(free)}`
+  ]
 }
 
 async function readProfiles(gpu: Gpu) {

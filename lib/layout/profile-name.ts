@@ -104,13 +104,13 @@ export interface ProfileFigures {
 /**
  * The name that the driver gives to a GPU instance profile, for drivers before R510, whose profiles
  * carry none: the share of the GPU's memory rounded up to eighths, of the GPU's size in whole GiB
- * rounded up, rounded to the nearest GB.
+ * rounded up, rounded to the nearest GB, and 1 GB at least.
  *
  * @example profileName({ slot: 2, slices: 3, memoryMiB: 19968, gpuMemoryMiB: 40960 }) // '3g.20gb'
  */
 export function profileName({ slot, slices, memoryMiB, gpuMemoryMiB }: ProfileFigures): string {
   const eighths = Math.ceil((8 * memoryMiB) / gpuMemoryMiB)
-  const memoryGb = Math.round((eighths * Math.ceil(gpuMemoryMiB / 1024)) / 8)
+  const memoryGb = Math.round((eighths * Math.ceil(gpuMemoryMiB / 1024)) / 8) || 1
   const attribute = ATTRIBUTES.get(slot)
   return formatProfileName({ computeSlices: slices, slices, memoryGb, attributes: attribute ? [attribute] : [] })
 }

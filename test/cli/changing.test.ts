@@ -75,6 +75,18 @@ t.test('create', async t => {
     )
   })
 
+  await t.test('device numbers are those that hold afterwards', async t => {
+    t.teardown(clear)
+    // The second 3g.20gb gets the lower GPU instance, and with it the lower number.
+    t.same(
+      lines((await on('create 3g.20gb*2 --gpu 0')).stdout).map(line => line.split(/ {2,}/).slice(1, 3)),
+      [
+        ['Device 1:', 'GI 2'],
+        ['Device 0:', 'GI 1']
+      ]
+    )
+  })
+
   await t.test('at a place, by number, as JSON', async t => {
     t.teardown(clear)
     const { stdout } = await on('create 9 --start 0 --gpu 0 --json')

@@ -137,6 +137,11 @@ t.test('names worked out of the figures are those the driver prints', async t =>
   }
 })
 
+t.test('figures without sense still give a name', async t => {
+  t.equal(profileName({ slot: slot('1_SLICE'), slices: 1, memoryMiB: 0, gpuMemoryMiB: 0 }), '1g.1gb')
+  t.equal(profileName({ slot: slot('1_SLICE'), slices: 1, memoryMiB: 0, gpuMemoryMiB: 40960 }), '1g.1gb')
+})
+
 t.test('the slot gives the attribute', async t => {
   const cases: [string, string][] = [
     ['1_SLICE', ''],
