@@ -1,0 +1,102 @@
+#include <cstring>
+
+#include "checksum.h"
+#include "image.h"
+#include "image_lock.h"
+#include "image_verify.h"
+#include "steps.h"
+#include "words.h"
+
+namespace nvml_mig::simulator {
+namespace {
+
+// How far a change moves `current`: by one, to the spare slot. A test that must fail compiles this
+// file with SIMULATOR_IN_PLACE, and then changes are written over the slot that everybody reads.
+#ifdef SIMULATOR_IN_PLACE
+constexpr std::uint64_t kAdvance = 2;
+#else
+constexpr std::uint64_t kAdvance = 1;
+#endif
+
+// A slot on this side of the mapping, with room for its padding.
+struct PrivateSlot {
+  Slot head;
+  State state;
+  std::uint8_t padding[kSectionAlignment];
+};
+static_assert(offsetof(PrivateSlot, state) == sizeof(Slot));
+static_assert(SlotContentBytes(kMaxGpus) + kSectionAlignment <= sizeof(PrivateSlot));
+
+void StoreWords(std::uint8_t* to, const void* from, std::size_t bytes) {
+  for (std::size_t at = 0; at < bytes; at += 8) {
+    std::uint64_t word;
+    std::memcpy(&word, static_cast<const char*>(from) + at, 8);
+    Shared<std::uint64_t>(to + at).store(word, std::memory_order_relaxed);
+    SIMULATOR_STEP(word_written);
+  }
+}
+
+}  // namespace
+
+ChangeStatus Image::ChangeWith(bool (*rules)(void*, State&), void* context) {
+  ImageLock lock;
+  if (const ChangeStatus taken = lock.Take(*this); taken != ChangeStatus::kDone) return taken;
+  if (retired()) return ChangeStatus::kRetired;
+
+  const std::uint64_t slotBytes = header().slotBytes;
+  const std::uint64_t now = current();
+  PrivateSlot next;
+  LoadWords(&next, slot(now), slotBytes);
+  if (next.head.seq != now) return ChangeStatus::kDamaged;
+  SIMULATOR_STEP(copied);
+
+  if (!rules(context, next.state)) return ChangeStatus::kDeclined;
+  if (WordsEqual(&next, slot(now), slotBytes)) return ChangeStatus::kDone;
+  SIMULATOR_STEP(ruled);
+
+  next.head.seq = now + kAdvance;
+  next.head.checksum = Checksum(&next.state, slotBytes - sizeof(Slot));
+  SIMULATOR_STEP(sealed);
+
+  // A reader that meets a word of the new contents then also meets a `current` that tells it so.
+  std::atomic_thread_fence(std::memory_order_release);
+  StoreWords(slot(now + kAdvance), &next, slotBytes);
+  SIMULATOR_STEP(written);
+  Shared<std::uint64_t>(&header().current).store(now + kAdvance, std::memory_order_release);
+  SIMULATOR_STEP(published);
+  return ChangeStatus::kDone;
+}
+
+ChangeStatus Image::Retire() {
+  ImageLock lock;
+  if (const ChangeStatus taken = lock.Take(*this); taken != ChangeStatus::kDone) return taken;
+  Shared<std::uint32_t>(&header().retired).store(1, std::memory_order_release);
+  return ChangeStatus::kDone;
+}
+
+// The contents of a slot reach the disk in any order, so a machine that dies can leave a `current`
+// whose slot never arrived. The other slot then holds the change before it, or one that was written
+// and not yet named; either is whole. It becomes the next change, so that `current` never goes back.
+bool Image::RepairSlots(Reason* reason) {
+  ImageLock lock;
+  if (lock.Take(*this) != ChangeStatus::kDone) {
+    reason->Say("The image's live part is damaged, and putting it right needs the right to write.");
+    return false;
+  }
+  const std::uint64_t now = current();
+  Slot head;
+  LoadWords(&head, slot(now), sizeof(head));
+  if (head.seq == now && IsSound()) return true;  // somebody else was quicker
+  PrivateSlot other;
+  LoadWords(&other, slot(now + 1), header().slotBytes);
+  if ((other.head.seq != now + 1 && other.head.seq + 1 != now) ||
+      !SlotIsSealed(&other, header().slotBytes)) {
+    reason->Say("The image's live part is damaged in both of its slots.");
+    return false;
+  }
+  Shared<std::uint64_t>(slot(now + 1)).store(now + 1, std::memory_order_release);
+  Shared<std::uint64_t>(&header().current).store(now + 1, std::memory_order_release);
+  return true;
+}
+
+}  // namespace nvml_mig::simulator
