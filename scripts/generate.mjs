@@ -7,15 +7,19 @@ import { fileURLToPath } from 'node:url'
 import { coveragePage } from './generate/coverage.mjs'
 import { errorStrings, figuresHeader } from './generate/figures.mjs'
 import { layOut, toCpp, toTsDecoders, toTsLayout } from './generate/layout.mjs'
+import { unmodelledNames } from './generate/names.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
-const json = path => JSON.parse(readFileSync(root + path, 'utf8'))
+const text = path => readFileSync(root + path, 'utf8')
+const json = path => JSON.parse(text(path))
 
 const image = () => layOut(json('native/simulator/image_layout.json'))
 const records = () => layOut(json('native/addon/records.json'))
 const outputs = {
   'native/abi/figures.h': () => figuresHeader(json('native/abi/figures.json')),
   'native/simulator/error_strings.inc': () => errorStrings(json('native/abi/figures.json')),
+  'native/simulator/unmodelled.inc': () =>
+    unmodelledNames(json('native/simulator/exported_names.json'), text('native/abi/symbols.h')),
   'native/simulator/image_layout.h': () => toCpp(image(), 'NVML_MIG_SIMULATOR_IMAGE_LAYOUT_H'),
   'lib/simulator/image-layout.ts': () => toTsLayout(image()),
   'native/addon/records.h': () => toCpp(records(), 'NVML_MIG_ADDON_RECORDS_H'),
@@ -25,20 +29,20 @@ const outputs = {
 
 let stale = 0
 for (const [path, make] of Object.entries(outputs)) {
-  const text = make()
+  const made = make()
   let old
   try {
-    old = readFileSync(root + path, 'utf8')
+    old = text(path)
   } catch {
     old = undefined
   }
-  if (old === text) continue
+  if (old === made) continue
   if (process.argv.includes('--check')) {
     console.error(`${path} is out of date: run npm run generate`)
     stale++
   } else {
     mkdirSync(dirname(root + path), { recursive: true })
-    writeFileSync(root + path, text)
+    writeFileSync(root + path, made)
     console.log(`wrote ${path}`)
   }
 }

@@ -15,7 +15,6 @@
 #include <climits>
 #include <cstddef>
 #include <cstdint>
-#include <utility>
 
 #include "image_layout.h"
 #include "reason.h"
@@ -85,9 +84,9 @@ class Image {
   // process kept out, and publishes the copy when it returns true. `rules` must not call back into
   // an Image.
   template <class Rules>
-  [[nodiscard]] ChangeStatus Change(Rules&& rules) {
-    return ChangeWith([](void* context, State& state) { return (*static_cast<Rules*>(context))(state); },
-                      const_cast<void*>(static_cast<const void*>(&rules)));
+  [[nodiscard]] ChangeStatus Change(Rules rules) {
+    return ChangeWith(
+        [](void* context, State& state) { return (*static_cast<Rules*>(context))(state); }, &rules);
   }
   // Closes the node for changes by anyone; reads go on.
   [[nodiscard]] ChangeStatus Retire();

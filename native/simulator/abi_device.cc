@@ -1,0 +1,247 @@
+// Devices: how many, which is which, what they are called.
+#include <cstring>
+
+#include "calls.h"
+#include "identity.h"
+
+using namespace nvml_mig::simulator;
+
+namespace {
+
+nvmlReturn_t GiveCount(const Image& image, unsigned* count) {
+  if (count == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  *count = image.gpu_count();
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t GiveByIndex(const Image& image, unsigned index, nvmlDevice_t* device) {
+  if (device == nullptr || index >= image.gpu_count()) return NVML_ERROR_INVALID_ARGUMENT;
+  *device = GpuHandle(image, index);
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t GiveByPciBusId(const Image& image, const char* text, nvmlDevice_t* device) {
+  PciAddress address;
+  if (text == nullptr || device == nullptr || !ParsePciAddress(text, &address)) {
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  for (unsigned gpu = 0; gpu < image.gpu_count(); gpu++) {
+    const GpuBoard& board = image.boards()[gpu];
+    if (board.pciDomain == address.domain && board.pciBus == address.bus &&
+        board.pciDevice == address.device && address.function == 0) {
+      *device = GpuHandle(image, gpu);
+      return NVML_SUCCESS;
+    }
+  }
+  return NVML_ERROR_NOT_FOUND;
+}
+
+bool IsGpu(const GpuBoard& board, const Uuid& uuid) {
+  DeviceName name;
+  return ParseDeviceName(board.uuid, &name) && name.form == DeviceName::Form::kGpu &&
+         name.uuid == uuid;
+}
+
+// The first MIG device of the node for which is(board, device) holds.
+template <class Is>
+nvmlReturn_t GiveMigDevice(const Image& image, nvmlDevice_t* device, Is is) {
+  State state;
+  image.Read(&state);
+  for (unsigned gpu = 0; gpu < image.gpu_count(); gpu++) {
+    for (const GpuInstance& instance : state.gpus[gpu].gpuInstances) {
+      if (instance.stamp == 0) continue;
+      for (const ComputeInstance& compute : instance.computeInstances) {
+        const MigDevice mig = {&instance, &compute};
+        if (compute.stamp == 0 || !is(image.boards()[gpu], mig)) continue;
+        *device = MigHandle(image, gpu, mig);
+        return NVML_SUCCESS;
+      }
+    }
+  }
+  return NVML_ERROR_NOT_FOUND;
+}
+
+nvmlReturn_t GiveGpuByUuid(const Image& image, const Uuid& uuid, nvmlDevice_t* device) {
+  for (unsigned gpu = 0; gpu < image.gpu_count(); gpu++) {
+    if (!IsGpu(image.boards()[gpu], uuid)) continue;
+    *device = GpuHandle(image, gpu);
+    return NVML_SUCCESS;
+  }
+  return NVML_ERROR_NOT_FOUND;
+}
+
+nvmlReturn_t GiveMigByUuid(const Image& image, const Uuid& uuid, nvmlDevice_t* device) {
+  if (image.node().legacyMigUuids != 0) return NVML_ERROR_NOT_FOUND;
+  return GiveMigDevice(image, device, [&](const GpuBoard& board, const MigDevice& mig) {
+    return std::memcmp(MigDeviceUuid(board, mig), uuid.bytes, sizeof(uuid.bytes)) == 0;
+  });
+}
+
+nvmlReturn_t GiveByName(const Image& image, const char* text, nvmlDevice_t* device) {
+  DeviceName name;
+  if (!ParseDeviceName(text, &name)) return NVML_ERROR_INVALID_ARGUMENT;
+  switch (name.form) {
+    case DeviceName::Form::kGpu:
+      return GiveGpuByUuid(image, name.uuid, device);
+    case DeviceName::Form::kMig:
+      return GiveMigByUuid(image, name.uuid, device);
+    case DeviceName::Form::kMigOfParent:
+      break;
+  }
+  return GiveMigDevice(image, device, [&](const GpuBoard& board, const MigDevice& mig) {
+    return mig.instance->id == name.gpuInstance && mig.compute->id == name.computeInstance &&
+           IsGpu(board, name.uuid);
+  });
+}
+
+}  // namespace
+
+nvmlReturn_t nvmlDeviceGetCount(unsigned int* deviceCount) {
+  NVML_MIG_ENTER(nvmlDeviceGetCount);
+  return GiveCount(*image, deviceCount);
+}
+
+nvmlReturn_t nvmlDeviceGetCount_v2(unsigned int* deviceCount) {
+  NVML_MIG_ENTER(nvmlDeviceGetCount_v2);
+  return GiveCount(*image, deviceCount);
+}
+
+nvmlReturn_t nvmlDeviceGetHandleByIndex(unsigned int index, nvmlDevice_t* device) {
+  NVML_MIG_ENTER(nvmlDeviceGetHandleByIndex);
+  return GiveByIndex(*image, index, device);
+}
+
+nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t* device) {
+  NVML_MIG_ENTER(nvmlDeviceGetHandleByIndex_v2);
+  return GiveByIndex(*image, index, device);
+}
+
+nvmlReturn_t nvmlDeviceGetHandleByPciBusId(const char* pciBusId, nvmlDevice_t* device) {
+  NVML_MIG_ENTER(nvmlDeviceGetHandleByPciBusId);
+  return GiveByPciBusId(*image, pciBusId, device);
+}
+
+nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char* pciBusId, nvmlDevice_t* device) {
+  NVML_MIG_ENTER(nvmlDeviceGetHandleByPciBusId_v2);
+  return GiveByPciBusId(*image, pciBusId, device);
+}
+
+nvmlReturn_t nvmlDeviceGetHandleByUUID(const char* uuid, nvmlDevice_t* device) {
+  NVML_MIG_ENTER(nvmlDeviceGetHandleByUUID);
+  if (uuid == nullptr || device == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  return GiveByName(*image, uuid, device);
+}
+
+nvmlReturn_t nvmlDeviceGetHandleByUUIDV(const nvmlUUID_v1_t* uuid, nvmlDevice_t* device) {
+  NVML_MIG_ENTER(nvmlDeviceGetHandleByUUIDV);
+  if (uuid == nullptr || device == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  if (uuid->version != nvmlUUID_v1) return VersionMismatch(image->node());
+  switch (uuid->type) {
+    case NVML_UUID_TYPE_ASCII:
+      if (std::memchr(uuid->value.str, 0, sizeof(uuid->value.str)) == nullptr) break;
+      return GiveByName(*image, uuid->value.str, device);
+    case NVML_UUID_TYPE_BINARY: {
+      Uuid bytes;
+      std::memcpy(bytes.bytes, uuid->value.bytes, sizeof(bytes.bytes));
+      const nvmlReturn_t code = GiveGpuByUuid(*image, bytes, device);
+      return code == NVML_SUCCESS ? code : GiveMigByUuid(*image, bytes, device);
+    }
+  }
+  return NVML_ERROR_INVALID_ARGUMENT;
+}
+
+nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int* index) {
+  NVML_MIG_ENTER(nvmlDeviceGetIndex);
+  if (index == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  Subject subject;
+  const nvmlReturn_t code = ResolveDevice(*image, device, &subject);
+  if (code != NVML_SUCCESS) return code;
+  *index = subject.compute == nullptr ? subject.handle.gpu
+                                      : MigDeviceIndex(subject.gpu, subject.mig());
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char* name, unsigned int length) {
+  NVML_MIG_ENTER(nvmlDeviceGetName);
+  Subject subject;
+  const nvmlReturn_t code = ResolveDevice(*image, device, &subject);
+  if (code != NVML_SUCCESS) return code;
+  if (subject.compute == nullptr) return GiveText(name, length, subject.board->name);
+  const ComputeProfile& profile = ProfileOf(*subject.board, *subject.instance, *subject.compute);
+  char text[sizeof(subject.board->name) + sizeof(profile.name)];
+  std::snprintf(text, sizeof(text), "%s %s", subject.board->name, profile.name);
+  return GiveText(name, length, text);
+}
+
+nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char* uuid, unsigned int length) {
+  NVML_MIG_ENTER(nvmlDeviceGetUUID);
+  Subject subject;
+  const nvmlReturn_t code = ResolveDevice(*image, device, &subject);
+  if (code != NVML_SUCCESS) return code;
+  if (subject.compute == nullptr) return GiveText(uuid, length, subject.board->uuid);
+  char text[sizeof(subject.board->uuid) + 16];
+  if (image->node().legacyMigUuids != 0) {
+    std::snprintf(text, sizeof(text), "MIG-%s/%u/%u", subject.board->uuid, subject.instance->id,
+                  subject.compute->id);
+  } else {
+    char digits[kUuidTextBytes];
+    FormatUuid(MigDeviceUuid(*subject.board, subject.mig()), digits);
+    std::snprintf(text, sizeof(text), "MIG-%s", digits);
+  }
+  return GiveText(uuid, length, text);
+}
+
+nvmlReturn_t nvmlDeviceGetSerial(nvmlDevice_t device, char* serial, unsigned int length) {
+  NVML_MIG_ENTER(nvmlDeviceGetSerial);
+  Subject subject;
+  const nvmlReturn_t code = ResolveGpuOnly(*image, device, &subject);
+  return code != NVML_SUCCESS ? code : GiveText(serial, length, subject.board->serial);
+}
+
+nvmlReturn_t nvmlDeviceGetMinorNumber(nvmlDevice_t device, unsigned int* minorNumber) {
+  NVML_MIG_ENTER(nvmlDeviceGetMinorNumber);
+  if (minorNumber == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  Subject subject;
+  const nvmlReturn_t code = ResolveGpuOnly(*image, device, &subject);
+  if (code == NVML_SUCCESS) *minorNumber = subject.board->minorNumber;
+  return code;
+}
+
+nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t* pci) {
+  NVML_MIG_ENTER(nvmlDeviceGetPciInfo_v3);
+  if (pci == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  Subject subject;
+  const nvmlReturn_t code = ResolveGpu(*image, device, &subject);
+  if (code != NVML_SUCCESS) return code;
+  const GpuBoard& board = *subject.board;
+  *pci = {};
+  std::snprintf(pci->busIdLegacy, sizeof(pci->busIdLegacy), "%04X:%02X:%02X.0",
+                board.pciDomain & 0xffff, board.pciBus & 0xff, board.pciDevice & 0xff);
+  pci->domain = board.pciDomain;
+  pci->bus = board.pciBus;
+  pci->device = board.pciDevice;
+  pci->pciDeviceId = board.pciDeviceId;
+  pci->pciSubSystemId = board.pciSubSystemId;
+  std::memcpy(pci->busId, board.busId, sizeof(pci->busId));
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetArchitecture(nvmlDevice_t device, nvmlDeviceArchitecture_t* arch) {
+  NVML_MIG_ENTER(nvmlDeviceGetArchitecture);
+  if (arch == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  Subject subject;
+  const nvmlReturn_t code = ResolveGpu(*image, device, &subject);
+  if (code == NVML_SUCCESS) *arch = subject.board->architecture;
+  return code;
+}
+
+nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int* major, int* minor) {
+  NVML_MIG_ENTER(nvmlDeviceGetCudaComputeCapability);
+  if (major == nullptr || minor == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  Subject subject;
+  const nvmlReturn_t code = ResolveGpu(*image, device, &subject);
+  if (code != NVML_SUCCESS) return code;
+  *major = static_cast<int>(subject.board->computeCapabilityMajor);
+  *minor = static_cast<int>(subject.board->computeCapabilityMinor);
+  return NVML_SUCCESS;
+}

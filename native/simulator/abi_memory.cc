@@ -1,0 +1,53 @@
+// Memory and BAR1 of GPUs and MIG devices, in bytes.
+#include "calls.h"
+
+using namespace nvml_mig::simulator;
+
+namespace {
+
+using GpuAmount = nvmlReturn_t (*)(const GpuView&, MemoryMiB*);
+using InstanceAmount = MemoryMiB (*)(const GpuBoard&, const GpuInstance&);
+
+nvmlReturn_t Amount(const Image& image, nvmlDevice_t device, GpuAmount ofGpu,
+                    InstanceAmount ofInstance, MemoryMiB* amount) {
+  Subject subject;
+  const nvmlReturn_t code = ResolveDevice(image, device, &subject);
+  if (code != NVML_SUCCESS) return code;
+  if (subject.instance == nullptr) return ofGpu(subject.view(), amount);
+  *amount = ofInstance(*subject.board, *subject.instance);
+  return NVML_SUCCESS;
+}
+
+}  // namespace
+
+nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t* memory) {
+  NVML_MIG_ENTER(nvmlDeviceGetMemoryInfo);
+  if (memory == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  MemoryMiB amount;
+  const nvmlReturn_t code = Amount(*image, device, GpuMemory, InstanceMemory, &amount);
+  if (code != NVML_SUCCESS) return code;
+  *memory = {amount.total * kMiB, (amount.total - amount.used) * kMiB, amount.used * kMiB};
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t* memory) {
+  NVML_MIG_ENTER(nvmlDeviceGetMemoryInfo_v2);
+  if (memory == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  if (memory->version != nvmlMemory_v2) return VersionMismatch(image->node());
+  MemoryMiB amount;
+  const nvmlReturn_t code = Amount(*image, device, GpuMemory, InstanceMemory, &amount);
+  if (code != NVML_SUCCESS) return code;
+  *memory = {nvmlMemory_v2, amount.total * kMiB, 0, (amount.total - amount.used) * kMiB,
+             amount.used * kMiB};
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlDeviceGetBAR1MemoryInfo(nvmlDevice_t device, nvmlBAR1Memory_t* bar1Memory) {
+  NVML_MIG_ENTER(nvmlDeviceGetBAR1MemoryInfo);
+  if (bar1Memory == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  MemoryMiB amount;
+  const nvmlReturn_t code = Amount(*image, device, GpuBar1, InstanceBar1, &amount);
+  if (code != NVML_SUCCESS) return code;
+  *bar1Memory = {amount.total * kMiB, (amount.total - amount.used) * kMiB, amount.used * kMiB};
+  return NVML_SUCCESS;
+}

@@ -1,0 +1,114 @@
+#include "calls.h"
+
+#include <cstring>
+#include <utility>
+
+namespace nvml_mig::simulator {
+namespace {
+
+// The first branch whose header has NVML_ERROR_ARGUMENT_VERSION_MISMATCH.
+constexpr unsigned kFirstBranchWithVersionMismatch = 520;
+
+// `instance` and `compute` for what the handle names. A MIG device is a compute instance seen from
+// outside.
+template <class Gpu, class Instance, class Compute>
+bool FindLive(Gpu& gpu, const Handle& handle, Instance** instance, Compute** compute) {
+  if (handle.kind == HandleKind::kGpu) return true;
+  *instance = FindGpuInstance(gpu, handle.gpuInstance);
+  if (*instance == nullptr) return false;
+  if (handle.kind == HandleKind::kGpuInstance) return (*instance)->stamp == handle.stamp;
+  *compute = FindComputeInstance(**instance, handle.computeInstance);
+  return *compute != nullptr && (*compute)->stamp == handle.stamp;
+}
+
+bool LookAt(const Image& image, const void* opaque, Subject* subject) {
+  if (!DecodeHandle(image.header(), opaque, &subject->handle)) return false;
+  subject->driver = &image.node();
+  subject->board = &image.boards()[subject->handle.gpu];
+  image.ReadGpu(subject->handle.gpu, &subject->node, &subject->gpu);
+  return FindLive(std::as_const(subject->gpu), subject->handle, &subject->instance, &subject->compute);
+}
+
+bool LookAt(const Image& image, const void* opaque, HandleKind kind, Subject* subject) {
+  return LookAt(image, opaque, subject) && subject->handle.kind == kind;
+}
+
+}  // namespace
+
+nvmlReturn_t ResolveDevice(const Image& image, nvmlDevice_t device, Subject* subject) {
+  if (!LookAt(image, device, subject)) return NVML_ERROR_INVALID_ARGUMENT;
+  const HandleKind kind = subject->handle.kind;
+  return kind == HandleKind::kGpu || kind == HandleKind::kMigDevice ? NVML_SUCCESS
+                                                                    : NVML_ERROR_INVALID_ARGUMENT;
+}
+
+nvmlReturn_t ResolveGpu(const Image& image, nvmlDevice_t device, Subject* subject) {
+  return LookAt(image, device, HandleKind::kGpu, subject) ? NVML_SUCCESS
+                                                          : NVML_ERROR_INVALID_ARGUMENT;
+}
+
+nvmlReturn_t Resolve(const Image& image, nvmlGpuInstance_t instance, Subject* subject) {
+  return LookAt(image, instance, HandleKind::kGpuInstance, subject) ? NVML_SUCCESS
+                                                                    : NVML_ERROR_INVALID_ARGUMENT;
+}
+
+nvmlReturn_t Resolve(const Image& image, nvmlComputeInstance_t compute, Subject* subject) {
+  return LookAt(image, compute, HandleKind::kComputeInstance, subject)
+             ? NVML_SUCCESS
+             : NVML_ERROR_INVALID_ARGUMENT;
+}
+
+nvmlReturn_t ResolveMigDevice(const Image& image, nvmlDevice_t device, Subject* subject) {
+  const nvmlReturn_t code = ResolveDevice(image, device, subject);
+  if (code != NVML_SUCCESS) return code;
+  return subject->handle.kind == HandleKind::kMigDevice ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+}
+
+nvmlReturn_t ResolveGpuOnly(const Image& image, nvmlDevice_t device, Subject* subject) {
+  const nvmlReturn_t code = ResolveDevice(image, device, subject);
+  if (code != NVML_SUCCESS) return code;
+  return subject->handle.kind == HandleKind::kGpu ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+}
+
+bool FindTarget(GpuState& gpu, const Handle& handle, Target* target) {
+  return FindLive(gpu, handle, &target->instance, &target->compute);
+}
+
+nvmlDevice_t GpuHandle(const Image& image, unsigned gpu) {
+  return EncodeHandle<nvmlDevice_t>(image.header(),
+                                    {HandleKind::kGpu, gpu, 0, 0, GpuStamp(image.header())});
+}
+
+nvmlDevice_t MigHandle(const Image& image, unsigned gpu, const MigDevice& device) {
+  return EncodeHandle<nvmlDevice_t>(image.header(),
+                                    {HandleKind::kMigDevice, gpu, device.instance->id,
+                                     device.compute->id, device.compute->stamp});
+}
+
+nvmlGpuInstance_t InstanceHandle(const Image& image, unsigned gpu, const GpuInstance& instance) {
+  return EncodeHandle<nvmlGpuInstance_t>(
+      image.header(), {HandleKind::kGpuInstance, gpu, instance.id, 0, instance.stamp});
+}
+
+nvmlComputeInstance_t ComputeHandle(const Image& image, unsigned gpu, const GpuInstance& instance,
+                                    const ComputeInstance& compute) {
+  return EncodeHandle<nvmlComputeInstance_t>(
+      image.header(),
+      {HandleKind::kComputeInstance, gpu, instance.id, compute.id, compute.stamp});
+}
+
+nvmlReturn_t GiveText(char* out, unsigned length, const char* text) {
+  if (out == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  const std::size_t bytes = std::strlen(text) + 1;
+  if (bytes > length) return NVML_ERROR_INSUFFICIENT_SIZE;
+  std::memcpy(out, text, bytes);
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t VersionMismatch(const Node& driver) {
+  return driver.driverBranch >= kFirstBranchWithVersionMismatch
+             ? NVML_ERROR_ARGUMENT_VERSION_MISMATCH
+             : NVML_ERROR_INVALID_ARGUMENT;
+}
+
+}  // namespace nvml_mig::simulator

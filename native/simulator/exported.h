@@ -1,0 +1,30 @@
+// Every function that the library exports, by name: the prototypes of those that answer, a number
+// for each, and a count of its calls.
+#ifndef NVML_MIG_SIMULATOR_EXPORTED_H
+#define NVML_MIG_SIMULATOR_EXPORTED_H
+
+#include "abi/nvml_abi.h"
+
+#define NVML_MIG_EXPORT extern "C" __attribute__((visibility("default")))
+
+#define NVML_SYMBOL(name, ret, args) NVML_MIG_EXPORT ret name args;
+#define NVML_CLIENT_SYMBOL(name, ret, args) NVML_MIG_EXPORT ret name args;
+#include "abi/symbols.h"
+
+namespace nvml_mig::simulator {
+
+enum class Exported : unsigned {
+#define NVML_SYMBOL(name, ret, args) name,
+#define NVML_CLIENT_SYMBOL(name, ret, args) name,
+#include "abi/symbols.h"
+#define UNMODELLED(name) name,
+#include "unmodelled.inc"
+  kCount
+};
+
+void CountCall(Exported function);
+// Calls of the function so far in this process; ~0 when no such function is exported.
+unsigned long long CallsOf(const char* function);
+
+}  // namespace nvml_mig::simulator
+#endif  // NVML_MIG_SIMULATOR_EXPORTED_H

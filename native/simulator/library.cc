@@ -1,0 +1,147 @@
+#include "library.h"
+
+#include <pthread.h>
+
+#include <atomic>
+
+#include "image_lock.h"
+
+namespace nvml_mig::simulator {
+namespace {
+
+constexpr const char* kImageName = "node.image";
+
+// Held while the library is initialised, shut down or its image is opened.
+pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
+std::atomic<unsigned> initialised{0};
+
+// The image in use, and room for its successor: when another node was put in this one's place, the
+// next init maps that. The old mapping stays until the one after, because a thread that was slow to
+// return from a call of the last initialised period may still be reading it.
+constinit Image images[2];
+std::atomic<Image*> image{nullptr};
+char imagePath[PATH_MAX];
+
+void BeforeFork() { pthread_mutex_lock(&library); }
+void AfterForkInParent() { pthread_mutex_unlock(&library); }
+void AfterForkInChild() {
+  initialised.store(0, std::memory_order_relaxed);
+  pthread_mutex_unlock(&library);
+}
+
+// Handlers run in reverse order before a fork: this mutex is taken before the one for changes, as
+// everywhere.
+__attribute__((constructor)) void Load() {
+  if (!PathBesideLibrary(reinterpret_cast<const void*>(&Load), kImageName, imagePath,
+                         sizeof(imagePath))) {
+    imagePath[0] = '\0';
+  }
+  GuardForks();
+  pthread_atfork(BeforeFork, AfterForkInParent, AfterForkInChild);
+}
+
+// Runs at dlclose and at exit. At exit other threads may still be inside a call, but then the library
+// is initialised or its mutex taken, and the mapping is left to the kernel.
+__attribute__((destructor)) void Unload() {
+  if (initialised.load(std::memory_order_acquire) != 0 || pthread_mutex_trylock(&library) != 0) {
+    return;
+  }
+  image.store(nullptr, std::memory_order_release);
+  for (Image& it : images) it.Close();
+  pthread_mutex_unlock(&library);
+}
+
+nvmlReturn_t CodeOf(OpenStatus status) {
+  switch (status) {
+    case OpenStatus::kOpened:
+      return NVML_SUCCESS;
+    case OpenStatus::kMissing:
+      return NVML_ERROR_DRIVER_NOT_LOADED;
+    case OpenStatus::kForbidden:
+      return NVML_ERROR_NO_PERMISSION;
+    case OpenStatus::kRefused:
+      break;
+  }
+  return NVML_ERROR_UNKNOWN;
+}
+
+// With the library's lock held.
+Image* OpenImage(nvmlReturn_t* code, Reason* reason) {
+  *code = NVML_SUCCESS;
+  Image* const open = image.load(std::memory_order_acquire);
+  const bool inUse = initialised.load(std::memory_order_relaxed) != 0;
+  if (open != nullptr && (inUse || open->IsInPlace())) return open;
+
+  Image* const next = open == &images[0] ? &images[1] : &images[0];
+  next->Close();
+  *code = CodeOf(next->Open(imagePath, reason));
+  if (*code != NVML_SUCCESS) return nullptr;
+  State state;
+  next->Read(&state);
+  if (!CheckState(*next, state, reason)) {
+    next->Close();
+    *code = NVML_ERROR_UNKNOWN;
+    return nullptr;
+  }
+  image.store(next, std::memory_order_release);
+  return next;
+}
+
+}  // namespace
+
+nvmlReturn_t Initialise() {
+  const PreInitImage opened;
+  if (opened.get() != nullptr) initialised.fetch_add(1, std::memory_order_release);
+  return opened.code();
+}
+
+nvmlReturn_t Shutdown() {
+  pthread_mutex_lock(&library);
+  if (initialised.load(std::memory_order_relaxed) != 0) {
+    initialised.fetch_sub(1, std::memory_order_release);
+  }
+  pthread_mutex_unlock(&library);
+  return NVML_SUCCESS;
+}
+
+Image* InitialisedImage() {
+  if (initialised.load(std::memory_order_acquire) == 0) return nullptr;
+  return image.load(std::memory_order_acquire);
+}
+
+PreInitImage::PreInitImage() {
+  pthread_mutex_lock(&library);
+  image_ = OpenImage(&code_, &reason_);
+}
+
+PreInitImage::~PreInitImage() { pthread_mutex_unlock(&library); }
+
+nvmlReturn_t CodeOf(ChangeStatus status, Reason* reason) {
+  switch (status) {
+    case ChangeStatus::kDone:
+      return NVML_SUCCESS;
+    case ChangeStatus::kDeclined:
+      break;
+    case ChangeStatus::kReadOnly:
+      reason->Say("The node's image may not be written by this process.");
+      return NVML_ERROR_NO_PERMISSION;
+    case ChangeStatus::kReplaced:
+      reason->Say("The node was removed, or another one was put in its place.");
+      return NVML_ERROR_DRIVER_NOT_LOADED;
+    case ChangeStatus::kRetired:
+      reason->Say("The node was closed.");
+      return NVML_ERROR_DRIVER_NOT_LOADED;
+    case ChangeStatus::kTimeout:
+      reason->Say("Another process, perhaps a stopped one, holds the node's lock.");
+      return NVML_ERROR_TIMEOUT;
+    case ChangeStatus::kSystem:
+      reason->Say("The node's image could not be opened for a change: no free descriptors?");
+      return NVML_ERROR_OPERATING_SYSTEM;
+    case ChangeStatus::kDamaged:
+      reason->Say("The node's live part is damaged.");
+      return NVML_ERROR_UNKNOWN;
+  }
+  return NVML_ERROR_UNKNOWN;
+}
+
+}  // namespace nvml_mig::simulator

@@ -1,0 +1,132 @@
+// The rules of MIG: what a driver does with a GPU's mode and instances, and how it refuses. Every
+// function works on one consistent state that it is given, and a refusal leaves that state as it
+// was. Codes are NVML's, because which code a refusal has is part of the rules; pointers and
+// handles from outside never get here.
+//
+// Where a rule was recorded, documented or derived: docs/simulator.md.
+#ifndef NVML_MIG_SIMULATOR_MACHINE_H
+#define NVML_MIG_SIMULATOR_MACHINE_H
+
+#include "abi/nvml_abi.h"
+#include "image.h"
+#include "image_layout.h"
+#include "placement.h"
+#include "reason.h"
+
+namespace nvml_mig::simulator {
+
+// One GPU to look at.
+struct GpuView {
+  const Node& driver;
+  const GpuBoard& board;
+  const NodeState& node;
+  const GpuState& gpu;
+  unsigned index;
+};
+
+// One GPU to change.
+struct GpuEdit {
+  const Node& driver;
+  const GpuBoard& board;
+  NodeState& node;
+  GpuState& gpu;
+  unsigned index;
+
+  GpuView view() const { return {driver, board, node, gpu, index}; }
+};
+
+// Profile information needs no privilege since branch 510; all that lists, creates or destroys does.
+inline bool MayReadProfiles(const GpuView& at) {
+  return at.node.unprivileged == 0 || at.driver.driverBranch >= 510;
+}
+
+// MIG mode (machine_mode.cc)
+nvmlReturn_t GetMigMode(const GpuView& at, unsigned* current, unsigned* pending);
+nvmlReturn_t SetMigMode(const GpuEdit& at, unsigned mode, nvmlReturn_t* activation);
+
+// What happens around the GPUs (machine_world.cc). The sentence is set on every refusal. gi and ci
+// are ids, or kSimulatorNone.
+nvmlReturn_t ResetGpu(const GpuEdit& at, Reason* reason);
+void Reboot(const Image& image, State& state);
+nvmlReturn_t ReloadDriver(const Image& image, State& state, Reason* reason);
+nvmlReturn_t StartClient(const GpuEdit& at, unsigned gi, unsigned ci, unsigned pid, Reason* reason);
+nvmlReturn_t StopClient(const GpuEdit& at, unsigned gi, unsigned ci, unsigned pid, Reason* reason);
+
+// Clients of a GPU, of a GPU instance with everything in it, of a compute instance.
+bool HasClients(const NodeState& node, unsigned gpu);
+bool HasClients(const NodeState& node, unsigned gpu, const GpuInstance& instance);
+bool HasClients(const NodeState& node, unsigned gpu, const GpuInstance& instance,
+                const ComputeInstance& compute);
+
+// GPU instances (machine_gpu_instances.cc). A slot is an NVML_GPU_INSTANCE_PROFILE_* constant, an
+// id is what the profile's info says.
+nvmlReturn_t GpuProfileBySlot(const GpuView& at, unsigned slot, const GpuInstanceProfile** profile);
+nvmlReturn_t GpuProfileById(const GpuView& at, unsigned id, const GpuInstanceProfile** profile);
+nvmlReturn_t GpuPlacements(const GpuView& at, unsigned id, const GpuInstanceProfile** profile);
+nvmlReturn_t GpuInstanceCapacity(const GpuView& at, unsigned id, unsigned* count);
+nvmlReturn_t ListGpuInstances(const GpuView& at, unsigned id,
+                              const GpuInstance* (&instances)[kMaxGpuInstances], unsigned* count);
+nvmlReturn_t GpuInstanceById(const GpuView& at, unsigned id, const GpuInstance** instance);
+// Without a wanted placement the driver chooses.
+nvmlReturn_t CreateGpuInstance(const GpuEdit& at, unsigned id, const Placement* wanted,
+                               const GpuInstance** created);
+nvmlReturn_t DestroyGpuInstance(const GpuEdit& at, GpuInstance& instance);
+
+const GpuInstanceProfile& ProfileOf(const GpuBoard& board, const GpuInstance& instance);
+const ComputeProfile& ProfileOf(const GpuBoard& board, const GpuInstance& instance,
+                                const ComputeInstance& compute);
+GpuInstance* FindGpuInstance(GpuState& gpu, unsigned id);
+const GpuInstance* FindGpuInstance(const GpuState& gpu, unsigned id);
+ComputeInstance* FindComputeInstance(GpuInstance& instance, unsigned id);
+const ComputeInstance* FindComputeInstance(const GpuInstance& instance, unsigned id);
+
+// Frees every instance of the GPU: what a reset does to them.
+void DropInstances(NodeState& node, GpuState& gpu);
+// A stamp that no instance of this node ever had.
+std::uint32_t NewStamp(NodeState& node);
+
+// Compute instances of a live GPU instance (machine_compute_instances.cc).
+nvmlReturn_t ComputeProfileBySlot(const GpuView& at, const GpuInstance& instance, unsigned slot,
+                                  unsigned engineProfile, const ComputeProfile** profile);
+nvmlReturn_t ComputePlacements(const GpuView& at, const GpuInstance& instance, unsigned id,
+                               const ComputeProfile** profile);
+nvmlReturn_t ComputeInstanceCapacity(const GpuView& at, const GpuInstance& instance, unsigned id,
+                                     unsigned* count);
+nvmlReturn_t ListComputeInstances(const GpuView& at, const GpuInstance& instance, unsigned id,
+                                  const ComputeInstance* (&computes)[kMaxComputeInstances],
+                                  unsigned* count);
+nvmlReturn_t ComputeInstanceById(const GpuView& at, const GpuInstance& instance, unsigned id,
+                                 const ComputeInstance** compute);
+nvmlReturn_t CreateComputeInstance(const GpuEdit& at, GpuInstance& instance, unsigned id,
+                                   const Placement* wanted, const ComputeInstance** created);
+nvmlReturn_t DestroyComputeInstance(const GpuEdit& at, GpuInstance& instance,
+                                    ComputeInstance& compute);
+
+// MIG devices: one per compute instance (machine_devices.cc).
+struct MigDevice {
+  const GpuInstance* instance;
+  const ComputeInstance* compute;
+};
+// The most that the GPU can have in its present mode.
+unsigned MaxMigDevices(const GpuView& at);
+nvmlReturn_t MigDeviceAt(const GpuView& at, unsigned index, MigDevice* device);
+unsigned MigDeviceIndex(const GpuState& gpu, const MigDevice& device);
+// The 16 bytes that belong to the place a MIG device has.
+const std::uint8_t* MigDeviceUuid(const GpuBoard& board, const MigDevice& device);
+
+// Memory of a GPU or of a GPU instance, in MiB.
+struct MemoryMiB {
+  std::uint64_t total;
+  std::uint64_t used;
+};
+nvmlReturn_t GpuMemory(const GpuView& at, MemoryMiB* memory);
+nvmlReturn_t GpuBar1(const GpuView& at, MemoryMiB* memory);
+MemoryMiB InstanceMemory(const GpuBoard& board, const GpuInstance& instance);
+MemoryMiB InstanceBar1(const GpuBoard& board, const GpuInstance& instance);
+
+// Whether a state is one that the rules can have led to; otherwise the sentence says what is wrong
+// (machine_check.cc).
+[[nodiscard]] bool CheckState(const Image& image, const State& state, Reason* reason);
+
+}  // namespace nvml_mig::simulator
+#endif  // NVML_MIG_SIMULATOR_MACHINE_H

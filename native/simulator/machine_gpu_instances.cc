@@ -1,0 +1,153 @@
+// GPU instances: what the board offers, what lives on it, creating and destroying.
+#include <algorithm>
+#include <iterator>
+
+#include "machine.h"
+
+namespace nvml_mig::simulator {
+namespace {
+
+bool Find(const GpuBoard& board, unsigned id, unsigned* index) {
+  for (*index = 0; *index < board.profileCount; ++*index) {
+    if (board.profiles[*index].id == id) return true;
+  }
+  return false;
+}
+
+bool MigIsOff(const GpuView& at) { return at.gpu.migCurrent == NVML_DEVICE_MIG_DISABLE; }
+
+template <class Gpu>
+auto* FindIn(Gpu& gpu, unsigned id) {
+  auto* const end = std::end(gpu.gpuInstances);
+  auto* const found =
+      std::find_if(std::begin(gpu.gpuInstances), end,
+                   [&](const GpuInstance& it) { return it.stamp != 0 && it.id == id; });
+  return found == end ? nullptr : found;
+}
+
+}  // namespace
+
+const GpuInstanceProfile& ProfileOf(const GpuBoard& board, const GpuInstance& instance) {
+  return board.profiles[instance.profile];
+}
+
+GpuInstance* FindGpuInstance(GpuState& gpu, unsigned id) { return FindIn(gpu, id); }
+const GpuInstance* FindGpuInstance(const GpuState& gpu, unsigned id) { return FindIn(gpu, id); }
+
+nvmlReturn_t GpuProfileBySlot(const GpuView& at, unsigned slot,
+                              const GpuInstanceProfile** profile) {
+  if (slot >= at.driver.gpuInstanceProfileSlots) return NVML_ERROR_INVALID_ARGUMENT;
+  if (!MayReadProfiles(at)) return NVML_ERROR_NO_PERMISSION;
+  for (unsigned i = 0; i < at.board.profileCount; i++) {
+    *profile = &at.board.profiles[i];
+    if ((*profile)->slot == slot) return NVML_SUCCESS;
+  }
+  return NVML_ERROR_NOT_SUPPORTED;
+}
+
+nvmlReturn_t GpuProfileById(const GpuView& at, unsigned id, const GpuInstanceProfile** profile) {
+  unsigned index;
+  if (!Find(at.board, id, &index)) return NVML_ERROR_NOT_SUPPORTED;
+  *profile = &at.board.profiles[index];
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t GpuPlacements(const GpuView& at, unsigned id, const GpuInstanceProfile** profile) {
+  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  return GpuProfileById(at, id, profile);
+}
+
+nvmlReturn_t GpuInstanceCapacity(const GpuView& at, unsigned id, unsigned* count) {
+  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  unsigned profile;
+  if (!Find(at.board, id, &profile)) return NVML_ERROR_NOT_SUPPORTED;
+  // nvidia-smi shows a GPU with MIG off as "0/7" beside one with MIG on, so this is no error.
+  *count = MigIsOff(at) ? 0 : RemainingCapacity(PartitionOf(at.board, at.gpu), profile);
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t ListGpuInstances(const GpuView& at, unsigned id,
+                              const GpuInstance* (&instances)[kMaxGpuInstances], unsigned* count) {
+  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (MigIsOff(at)) return NVML_ERROR_NOT_SUPPORTED;
+  unsigned profile;
+  if (!Find(at.board, id, &profile)) return NVML_ERROR_INVALID_ARGUMENT;
+  *count = 0;
+  for (const GpuInstance& it : at.gpu.gpuInstances) {
+    if (it.stamp != 0 && it.profile == profile) instances[(*count)++] = &it;
+  }
+  std::sort(instances, instances + *count,
+            [](const GpuInstance* a, const GpuInstance* b) { return a->id < b->id; });
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t GpuInstanceById(const GpuView& at, unsigned id, const GpuInstance** instance) {
+  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (MigIsOff(at)) return NVML_ERROR_NOT_SUPPORTED;
+  *instance = FindGpuInstance(at.gpu, id);
+  return *instance == nullptr ? NVML_ERROR_NOT_FOUND : NVML_SUCCESS;
+}
+
+nvmlReturn_t CreateGpuInstance(const GpuEdit& at, unsigned id, const Placement* wanted,
+                               const GpuInstance** created) {
+  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (MigIsOff(at.view())) return NVML_ERROR_NOT_SUPPORTED;
+  unsigned profile;
+  if (!Find(at.board, id, &profile)) return NVML_ERROR_INVALID_ARGUMENT;
+  const Partition partition = PartitionOf(at.board, at.gpu);
+  const Shape& shape = partition.shapes[profile];
+  if (wanted != nullptr && !IsListed(shape, *wanted)) return NVML_ERROR_INVALID_ARGUMENT;
+  // The first instance takes the GPU from those that use it as a whole.
+  if (partition.occupied == 0 && HasClients(at.node, at.index)) return NVML_ERROR_IN_USE;
+
+  unsigned start;
+  if (wanted != nullptr) {
+    start = wanted->start;
+    if (!IsCreatable(partition, profile, start)) return NVML_ERROR_INSUFFICIENT_RESOURCES;
+  } else if (!LeastLoss(partition, profile, &start)) {
+    return NVML_ERROR_INSUFFICIENT_RESOURCES;
+  }
+  GpuInstance* const record =
+      std::find_if(std::begin(at.gpu.gpuInstances), std::end(at.gpu.gpuInstances),
+                   [](const GpuInstance& it) { return it.stamp == 0; });
+  if (record == std::end(at.gpu.gpuInstances)) return NVML_ERROR_INSUFFICIENT_RESOURCES;
+  *record = {};
+  record->stamp = NewStamp(at.node);
+  record->id = static_cast<std::uint8_t>(GpuInstanceIdAt(at.board, {start, shape.size}));
+  record->profile = static_cast<std::uint8_t>(profile);
+  record->start = static_cast<std::uint8_t>(start);
+  record->size = static_cast<std::uint8_t>(shape.size);
+  at.node.created++;
+  *created = record;
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t DestroyGpuInstance(const GpuEdit& at, GpuInstance& instance) {
+  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  const bool inhabited =
+      std::any_of(std::begin(instance.computeInstances), std::end(instance.computeInstances),
+                  [](const ComputeInstance& it) { return it.stamp != 0; });
+  if (inhabited || HasClients(at.node, at.index, instance)) return NVML_ERROR_IN_USE;
+  instance = {};
+  at.node.destroyed++;
+  return NVML_SUCCESS;
+}
+
+void DropInstances(NodeState& node, GpuState& gpu) {
+  for (GpuInstance& instance : gpu.gpuInstances) {
+    if (instance.stamp == 0) continue;
+    for (const ComputeInstance& compute : instance.computeInstances) {
+      node.destroyed += compute.stamp != 0;
+    }
+    node.destroyed++;
+    instance = {};
+  }
+}
+
+std::uint32_t NewStamp(NodeState& node) {
+  // 0 means "free"; four billion instances later the numbers start again.
+  if (++node.lastStamp == 0) ++node.lastStamp;
+  return node.lastStamp;
+}
+
+}  // namespace nvml_mig::simulator

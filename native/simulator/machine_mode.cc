@@ -1,0 +1,49 @@
+// MIG mode. Up to Ampere a change needs a GPU reset, which the driver does itself when nobody holds
+// the GPU and nothing forbids it; otherwise it stays pending and the activation says why. Later GPUs
+// change at once.
+#include "machine.h"
+
+namespace nvml_mig::simulator {
+namespace {
+
+bool HasInstances(const GpuState& gpu) {
+  for (const GpuInstance& instance : gpu.gpuInstances) {
+    if (instance.stamp != 0) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+nvmlReturn_t GetMigMode(const GpuView& at, unsigned* current, unsigned* pending) {
+  if (at.board.profileCount == 0) return NVML_ERROR_NOT_SUPPORTED;
+  *current = at.gpu.migCurrent;
+  *pending = at.gpu.migPending;
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t SetMigMode(const GpuEdit& at, unsigned mode, nvmlReturn_t* activation) {
+  if (mode > NVML_DEVICE_MIG_ENABLE) return NVML_ERROR_INVALID_ARGUMENT;
+  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (at.board.profileCount == 0) return NVML_ERROR_NOT_SUPPORTED;
+
+  *activation = NVML_SUCCESS;
+  if (mode == at.gpu.migCurrent) {
+    at.gpu.migPending = mode;
+    return NVML_SUCCESS;
+  }
+  const bool held = HasClients(at.node, at.index);
+  if (mode == NVML_DEVICE_MIG_DISABLE && (held || HasInstances(at.gpu))) return NVML_ERROR_IN_USE;
+
+  at.gpu.migPending = mode;
+  if (at.board.modeNeedsReset != 0 && held) {
+    *activation = NVML_ERROR_IN_USE;
+  } else if (at.board.modeNeedsReset != 0 && at.driver.passthrough != 0) {
+    *activation = NVML_ERROR_RESET_REQUIRED;
+  } else {
+    at.gpu.migCurrent = mode;
+  }
+  return NVML_SUCCESS;
+}
+
+}  // namespace nvml_mig::simulator
