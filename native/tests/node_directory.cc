@@ -1,0 +1,119 @@
+#include "node_directory.h"
+
+#include <doctest/doctest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+
+#include "simulator/checksum.h"
+#include "simulator/image_verify.h"
+
+namespace nvml_mig::tests {
+
+using namespace simulator;
+
+namespace {
+
+std::uint64_t RoundUp(std::uint64_t bytes) {
+  return (bytes + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment;
+}
+
+}  // namespace
+
+ImageHeader& HeaderOf(std::vector<std::uint8_t>& image) {
+  return *reinterpret_cast<ImageHeader*>(image.data());
+}
+
+GpuBoard& BoardOf(std::vector<std::uint8_t>& image, unsigned gpu) {
+  return reinterpret_cast<GpuBoard*>(image.data() + HeaderOf(image).boardsOffset +
+                                     sizeof(Node))[gpu];
+}
+
+std::uint8_t* SlotOf(std::vector<std::uint8_t>& image, unsigned slot) {
+  return image.data() + HeaderOf(image).slotOffset[slot];
+}
+
+State& StateOf(std::vector<std::uint8_t>& image, unsigned slot) {
+  return *reinterpret_cast<State*>(SlotOf(image, slot) + sizeof(Slot));
+}
+
+void SealHeader(std::vector<std::uint8_t>& image) {
+  ImageHeader& header = HeaderOf(image);
+  header.headerChecksum = Checksum(&header, offsetof(ImageHeader, headerChecksum));
+}
+
+void SealBoards(std::vector<std::uint8_t>& image) {
+  ImageHeader& header = HeaderOf(image);
+  header.boardsChecksum = Checksum(image.data() + header.boardsOffset, header.boardsBytes);
+  SealHeader(image);
+}
+
+void SealSlot(std::vector<std::uint8_t>& image, unsigned slot) {
+  std::uint8_t* const at = SlotOf(image, slot);
+  reinterpret_cast<Slot*>(at)->checksum =
+      Checksum(at + sizeof(Slot), HeaderOf(image).slotBytes - sizeof(Slot));
+}
+
+std::vector<std::uint8_t> MakeImage(const Node& node, const std::vector<GpuBoard>& boards) {
+  ImageHeader header = {};
+  header.magic = kImageMagic;
+  header.layoutVersion = kImageLayoutVersion;
+  header.headerBytes = kImageHeaderBytes;
+  for (unsigned i = 0; i < sizeof(header.nodeId); i++) {
+    header.nodeId[i] = static_cast<std::uint8_t>(0xa0 + i);
+  }
+  header.gpuCount = static_cast<std::uint32_t>(boards.size());
+  header.nodeBytes = sizeof(Node);
+  header.gpuBoardBytes = sizeof(GpuBoard);
+  header.nodeStateBytes = sizeof(NodeState);
+  header.gpuStateBytes = sizeof(GpuState);
+  header.boardsOffset = kImageHeaderBytes;
+  header.boardsBytes = RoundUp(sizeof(Node) + boards.size() * sizeof(GpuBoard));
+  header.slotBytes = RoundUp(SlotContentBytes(header.gpuCount));
+  header.slotOffset[0] = header.boardsOffset + header.boardsBytes;
+  header.slotOffset[1] = header.slotOffset[0] + header.slotBytes;
+  header.fileBytes = header.slotOffset[1] + header.slotBytes;
+
+  std::vector<std::uint8_t> image(header.fileBytes);
+  std::memcpy(image.data(), &header, sizeof(header));
+  std::memcpy(image.data() + header.boardsOffset, &node, sizeof(node));
+  if (!boards.empty()) {
+    std::memcpy(&BoardOf(image, 0), boards.data(), boards.size() * sizeof(GpuBoard));
+  }
+  SealBoards(image);
+  SealSlot(image, 0);
+  SealSlot(image, 1);
+  return image;
+}
+
+NodeDirectory::NodeDirectory() {
+  char name[] = "/tmp/nvml-mig-test-XXXXXX";
+  REQUIRE(mkdtemp(name) != nullptr);
+  path_ = name;
+}
+
+NodeDirectory::NodeDirectory(const std::vector<std::uint8_t>& image) : NodeDirectory() {
+  Write(image);
+}
+
+NodeDirectory::~NodeDirectory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+void NodeDirectory::Write(const std::vector<std::uint8_t>& image) const {
+  std::FILE* const file = std::fopen(image_path().c_str(), "wb");
+  REQUIRE(file != nullptr);
+  REQUIRE(std::fwrite(image.data(), 1, image.size(), file) == image.size());
+  REQUIRE(std::fclose(file) == 0);
+}
+
+void NodeDirectory::Replace(const std::vector<std::uint8_t>& image) const {
+  const NodeDirectory other(image);
+  std::filesystem::rename(other.image_path(), image_path());
+}
+
+}  // namespace nvml_mig::tests
