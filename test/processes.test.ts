@@ -9,10 +9,12 @@ import { openNode } from './helpers/node.js'
 
 const FULL = process.env.NVML_MIG_TEST_FULL === '1'
 const KILLS = FULL ? 1000 : 100
-const CHURN = fileURLToPath(new URL('./helpers/processes/churn.ts', import.meta.url))
+const CHURN = fileURLToPath(new URL('./helpers/processes/churn.mjs', import.meta.url))
 
 function churn(library: string, count: number, seed: number) {
-  const child = spawn(process.execPath, [...process.execArgv, CHURN, library, String(count), String(seed)], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, [CHURN, library, String(count), String(seed)], {
+    stdio: ['ignore', 'pipe', 'inherit']
+  })
   return { child, lines: createInterface({ input: child.stdout }) }
 }
 
@@ -29,30 +31,42 @@ t.test('two processes see each other’s instances', async t => {
   await second.close()
 })
 
-t.test(`a client killed in the middle of 1,000 random creates and destroys, ${KILLS} times`, async t => {
-  const { node, nvml } = await openNode(t, { gpus: ['A100-SXM4-40GB'] }, { mig: true })
-  const gpu = nvml.gpu(0)
-  let progress = 0
-  for (let i = 0; i < KILLS; i++) {
-    const { child, lines } = churn(node.library, 1000, i)
-    const exited = once(child, 'exit')
-    // Killed as soon as it has told of a step drawn from the seed, so at any point of its work.
-    const stop = (i * 37) % 200
-    for await (const line of lines) {
-      if (/^\d+$/.test(line) && Number(line) >= stop) {
-        progress += Number(line)
-        child.kill('SIGKILL')
-        break
-      }
+/** Kills the child as soon as it tells of step `stop`; the number of the step, and how it ended. */
+async function killAt(library: string, seed: number, stop: number): Promise<{ step: number; signal: string | null }> {
+  const { child, lines } = churn(library, 1000, seed)
+  let step = 0
+  lines.on('line', line => {
+    if (!/^\d+$/.test(line) || Number(line) < stop) return
+    step ||= Number(line)
+    child.kill('SIGKILL')
+  })
+  const [, signal] = (await once(child, 'exit')) as [number | null, string | null]
+  return { step, signal }
+}
+
+t.test(
+  `a client killed in the middle of 1,000 random creates and destroys, ${KILLS} times`,
+  { timeout: FULL ? 1_200_000 : 120_000 },
+  async t => {
+    const { node, nvml } = await openNode(t, { gpus: ['A100-SXM4-40GB'] }, { mig: true })
+    const gpu = nvml.gpu(0)
+    let steps = 0
+    for (let i = 0; i < KILLS; i += 2) {
+      // Two at a time, so that each is also killed while the other waits for it or changes beside it.
+      const killed = await Promise.all([i, i + 1].map(seed => killAt(node.library, seed, (seed * 37) % 200)))
+      steps += killed.reduce((sum, { step }) => sum + step, 0)
+      t.same(
+        killed.map(({ signal }) => signal),
+        ['SIGKILL', 'SIGKILL']
+      )
+      t.equal(node.check(), undefined, 'the state obeys the rules')
+      const used = (await gpu.instances()).flatMap(({ placement: { start, size } }) =>
+        Array.from({ length: size }, (_, slice) => start + slice)
+      )
+      t.equal(new Set(used).size, used.length, 'no memory slice has two owners')
     }
-    const [, signal] = await exited
-    t.equal(signal, 'SIGKILL')
-    t.equal(node.check(), undefined, 'the state obeys the rules')
-    const live = await gpu.instances()
-    const used = live.flatMap(({ placement }) => Array.from({ length: placement.size }, (_, slice) => placement.start + slice))
-    t.equal(new Set(used).size, used.length, 'no memory slice has two owners')
+    t.comment(`${KILLS} kills after ${steps} steps`)
+    for (const instance of await gpu.instances()) await instance.destroy({ force: true })
+    t.ok(await gpu.create('7g.40gb'), 'the node still works')
   }
-  t.comment(`${KILLS} kills after ${progress} steps`)
-  for (const instance of await gpu.instances()) await instance.destroy({ force: true })
-  t.ok(await gpu.create('7g.40gb'), 'the node still works')
-})
+)

@@ -22,11 +22,15 @@ interface Live {
 
 class Model {
   live: Live[] = []
-  constructor(
-    readonly profiles: GpuInstanceProfile[],
-    readonly slices: number,
-    readonly swapped: boolean
-  ) {}
+  readonly profiles: GpuInstanceProfile[]
+  readonly slices: number
+  readonly swapped: boolean
+
+  constructor(profiles: GpuInstanceProfile[], slices: number, swapped: boolean) {
+    this.profiles = profiles
+    this.slices = slices
+    this.swapped = swapped
+  }
 
   fits(profile: GpuInstanceProfile, start: number, size: number, live = this.live): boolean {
     const overlaps = live.some(other => start < other.start + other.size && other.start < start + size)
@@ -70,7 +74,10 @@ class Model {
   }
 }
 
-type Action = { kind: 'create'; profile: number; start: number | undefined } | { kind: 'destroy'; pick: number } | { kind: 'device'; profile: number }
+type Action =
+  | { kind: 'create'; profile: number; start: number | undefined }
+  | { kind: 'destroy'; pick: number }
+  | { kind: 'device'; profile: number }
 
 const actions = fc.array(
   fc.oneof(
@@ -93,19 +100,29 @@ async function play(gpu: Gpu, model: Model, sequence: Action[]): Promise<void> {
       const profile = model.profiles[action.profile % model.profiles.length] as GpuInstanceProfile
       const start = action.kind === 'create' ? action.start : undefined
       const possible = (profile.placements ?? []).find(placement => placement.start === start)
-      const expected = start === undefined ? model.choice(profile) : possible && model.fits(profile, possible.start, possible.size) ? possible : undefined
-      const made = await (action.kind === 'device' ? gpu.create(profile.name) : gpu.createGpuInstance(profile.name, start === undefined ? {} : { start })).then(
+      const expected =
+        start === undefined
+          ? model.choice(profile)
+          : possible && model.fits(profile, possible.start, possible.size)
+            ? possible
+            : undefined
+      const made = await (action.kind === 'device'
+        ? gpu.create(profile.name)
+        : gpu.createGpuInstance(profile.name, start === undefined ? {} : { start })
+      ).then(
         made => ({ id: 'gpuInstanceId' in made ? made.gpuInstanceId : made.id, ...made.placement }),
         error => (error as { code?: string; name?: string }).code ?? (error as Error).name
       )
       if (start !== undefined && !possible) {
         if (made !== 'RangeError') throw new Error(`${profile.name} at ${start}: ${JSON.stringify(made)} instead of a RangeError`)
       } else if (!expected) {
-        if (made !== 'INSUFFICIENT_RESOURCES') throw new Error(`${profile.name} at ${start}: ${JSON.stringify(made)}, the model has no room`)
+        if (made !== 'INSUFFICIENT_RESOURCES')
+          throw new Error(`${profile.name} at ${start}: ${JSON.stringify(made)}, the model has no room`)
       } else {
         const id = model.id(expected.start, expected.size)
         const want = { id, start: expected.start, size: expected.size }
-        if (JSON.stringify(made) !== JSON.stringify(want)) throw new Error(`${profile.name} at ${start}: ${JSON.stringify(made)}, the model says ${JSON.stringify(want)}`)
+        if (JSON.stringify(made) !== JSON.stringify(want))
+          throw new Error(`${profile.name} at ${start}: ${JSON.stringify(made)}, the model says ${JSON.stringify(want)}`)
         model.live.push({ profile, ...want })
       }
     }
@@ -113,14 +130,17 @@ async function play(gpu: Gpu, model: Model, sequence: Action[]): Promise<void> {
   const listed = (await gpu.instances()).map(({ id, profileId, placement }) => ({ id, profileId, ...placement }))
   const wanted = model.live.map(({ id, profile, start, size }) => ({ id, profileId: profile.id, start, size }))
   const byId = (a: { id: number }, b: { id: number }) => a.id - b.id
-  if (JSON.stringify(listed.sort(byId)) !== JSON.stringify(wanted.sort(byId))) throw new Error(`live: ${JSON.stringify(listed)}, the model says ${JSON.stringify(wanted)}`)
+  if (JSON.stringify(listed.sort(byId)) !== JSON.stringify(wanted.sort(byId)))
+    throw new Error(`live: ${JSON.stringify(listed)}, the model says ${JSON.stringify(wanted)}`)
   for (const { id, remaining } of await gpu.profiles()) {
     const profile = model.profiles.find(entry => entry.id === id) as GpuInstanceProfile
-    if (remaining !== model.remaining(profile)) throw new Error(`${profile.name}: ${remaining} remaining, the model says ${model.remaining(profile)}`)
+    if (remaining !== model.remaining(profile))
+      throw new Error(`${profile.name}: ${remaining} remaining, the model says ${model.remaining(profile)}`)
   }
   const order = (await gpu.devices()).map(({ index, gpuInstanceId }) => [index, gpuInstanceId] as const)
   const ids = order.map(([, id]) => id)
-  if (order.some(([index], i) => index !== i) || ids.some((id, i) => i > 0 && id <= (ids[i - 1] as number))) throw new Error(`MIG devices out of order: ${JSON.stringify(order)}`)
+  if (order.some(([index], i) => index !== i) || ids.some((id, i) => i > 0 && id <= (ids[i - 1] as number)))
+    throw new Error(`MIG devices out of order: ${JSON.stringify(order)}`)
 }
 
 for (const model of BOARDS) {

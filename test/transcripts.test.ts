@@ -3,15 +3,15 @@
  * board. Each test is named after its transcript; the driver release a node plays is written here,
  * because a record often names only an era.
  */
-import t from 'tap'
+import t, { type Test } from 'tap'
 import type { Gpu, GpuInstance, GpuInstanceProfile } from '../lib/index.js'
 import {
   computeInstanceProfiles,
   computeInstances,
   gpuInstanceProfiles,
   gpuInstances,
-  possiblePlacements,
   type ProfileRow,
+  possiblePlacements,
   transcript,
   transcripts
 } from './facts/transcripts.js'
@@ -48,7 +48,10 @@ const code = (error: unknown) => (error as { code?: string }).code
 
 t.test('creation sequences', async t => {
   t.same(
-    transcripts.filter(entry => entry.check).map(entry => entry.id).sort(),
+    transcripts
+      .filter(entry => entry.check)
+      .map(entry => entry.id)
+      .sort(),
     Object.keys(SEQUENCES).sort(),
     'every recorded sequence of these boards is replayed'
   )
@@ -58,7 +61,8 @@ t.test('creation sequences', async t => {
       if (!check) throw new Error(`${id} has no sequence`)
       const { nvml } = await openNode(t, { gpus: [{ model, giNumbering: check.map }], driver }, { mig: true })
       const gpu = nvml.gpu(0)
-      for (const [profileId, expected] of check.start) t.equal((await create(gpu, profileId)).id, expected, 'the state the record starts from')
+      for (const [profileId, expected] of check.start)
+        t.equal((await create(gpu, profileId)).id, expected, 'the state the record starts from')
       const outcomes: (number | string)[] = []
       for (const [profileId] of check.seq) {
         outcomes.push(
@@ -95,7 +99,7 @@ function row(profile: GpuInstanceProfile): Omit<ProfileRow, 'memoryGiB' | 'free'
 }
 
 /** A listing against the library: the same profiles with the same figures, free counts included. */
-async function sameListing(t: Tap.Test, gpu: Gpu, output: string) {
+async function sameListing(t: Test, gpu: Gpu, output: string) {
   const rows = gpuInstanceProfiles(output)
   const profiles = await gpu.profiles()
   t.ok(rows.length > 0, 'the record has rows')
@@ -109,10 +113,6 @@ async function sameListing(t: Tap.Test, gpu: Gpu, output: string) {
     t.equal(profile?.memoryMiB, Math.round((memoryGiB * 1024) / 64) * 64, `memory of profile ${id}`)
     t.equal(profile?.remaining, free, `free count of profile ${id}`)
   }
-}
-
-namespace Tap {
-  export type Test = typeof t
 }
 
 const LISTINGS: [id: string, driver: string, map: 'straight' | 'swapped', create: number[]][] = [
@@ -159,7 +159,11 @@ t.test('possible placements (-lgipp)', async t => {
       for (const { id: profileId, starts, size } of rows) {
         const { name } = await profileById(nvml.gpu(0), profileId)
         const { possible } = await nvml.gpu(0).placements(name)
-        t.same(possible, starts.map(start => ({ start, size })), name)
+        t.same(
+          possible,
+          starts.map(start => ({ start, size })),
+          name
+        )
       }
     })
   }
@@ -239,7 +243,8 @@ t.test('compute-instance profiles (-lcip) and placements (-lci)', async t => {
     for (let i = 0; i < 3; i++) await second.createComputeInstance('1c.3g.20gb')
     const live = []
     for (const instance of [first, second]) {
-      for (const { id, profileId, placement } of await instance.computeInstances()) live.push({ gpuInstance: instance.id, profileId, id, ...placement })
+      for (const { id, profileId, placement } of await instance.computeInstances())
+        live.push({ gpuInstance: instance.id, profileId, id, ...placement })
     }
     t.same(live, computeInstances(output))
   })
@@ -270,7 +275,11 @@ t.test('dcgm138-two-maps: one driver, two boards, two numberings', async t => {
 
 t.test('the MIG devices table of the A100 guide', async t => {
   // One 3g.20gb and four 1g.5gb on a swapped board of driver 510, the 3g first: GI 1, then 11 to 14.
-  const { nvml } = await openNode(t, { gpus: [{ model: 'A100-SXM4-40GB', giNumbering: 'swapped' }], driver: '510' }, { mig: true })
+  const { nvml } = await openNode(
+    t,
+    { gpus: [{ model: 'A100-SXM4-40GB', giNumbering: 'swapped' }], driver: '510' },
+    { mig: true }
+  )
   const gpu = nvml.gpu(0)
   await gpu.create('3g.20gb')
   for (let i = 0; i < 4; i++) await gpu.create('1g.5gb')
@@ -282,14 +291,16 @@ t.test('the MIG devices table of the A100 guide', async t => {
     memoryMiB: 4864,
     engines: { copy: 1, decoder: 0, encoder: 0, jpeg: 0, opticalFlow: 0 }
   })
-  const devices = (await gpu.devices()).map(({ index, gpuInstanceId, computeInstanceId, multiprocessors, memoryMiB, engines }) => ({
-    index,
-    gpuInstanceId,
-    computeInstanceId,
-    multiprocessors,
-    memoryMiB,
-    engines
-  }))
+  const devices = (await gpu.devices()).map(
+    ({ index, gpuInstanceId, computeInstanceId, multiprocessors, memoryMiB, engines }) => ({
+      index,
+      gpuInstanceId,
+      computeInstanceId,
+      multiprocessors,
+      memoryMiB,
+      engines
+    })
+  )
   t.same(devices, [
     {
       index: 0,

@@ -1,5 +1,5 @@
 // docs/nvml-coverage.md: the functions of native/abi/symbols.h, with what is known of each.
-import { readFileSync, readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 
 const SYMBOL = /^NVML_(CLIENT_)?SYMBOL\((nvml\w+),/
 

@@ -81,7 +81,7 @@ export function toCpp(table, guard) {
   }
   for (const { name, about, first, values } of table.enums ?? []) {
     parts.push('', `// ${about}`, `enum class ${name} : std::uint32_t {`)
-    values.forEach(([value, text], i) => parts.push(`  ${pascal(value)} = ${(first ?? 0) + i},  // ${text}`))
+    for (const [i, [value, text]] of values.entries()) parts.push(`  ${pascal(value)} = ${(first ?? 0) + i},  // ${text}`)
     parts.push('};', `inline constexpr std::uint32_t k${name}Count = ${values.length};`)
   }
   for (const struct of table.structs) parts.push('', cppStruct(struct))
@@ -126,7 +126,7 @@ export function toTsDecoders(table) {
   const parts = [`// ${HEADER}`, `// ${table.about}`, '', ...tsConstants(table)]
   for (const { name, about, first, values } of table.enums ?? []) {
     parts.push('', `/** ${about} */`, `export const ${name} = {`)
-    values.forEach(([value, text], i) => parts.push(`  /** ${text} */`, `  ${value}: ${(first ?? 0) + i},`))
+    for (const [i, [value, text]] of values.entries()) parts.push(`  /** ${text} */`, `  ${value}: ${(first ?? 0) + i},`)
     parts.push('} as const')
   }
   parts.push(

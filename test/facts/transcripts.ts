@@ -50,9 +50,29 @@ export function gpuInstanceProfiles(output: string): ProfileRow[] {
   lines.forEach((line, i) => {
     const first = /^\|\s+\d+\s+MIG (\S+)\s+(\d+)\s+(\d+)\/(\d+)\s+([\d.]+)\s+No\s+(\d+)\s+(\d+)\s+(\d+)\s+\|$/.exec(line)
     if (!first) return
-    const [id, free, total, memoryGiB, multiprocessors, decoder, encoder] = first.slice(2).map(Number) as [number, number, number, number, number, number, number]
+    const [id, free, total, memoryGiB, multiprocessors, decoder, encoder] = first.slice(2).map(Number) as [
+      number,
+      number,
+      number,
+      number,
+      number,
+      number,
+      number
+    ]
     const [copy, jpeg, opticalFlow] = numbers(lines[i + 1] ?? '') as [number, number, number]
-    rows.push({ name: first[1] as string, id, free, total, memoryGiB, multiprocessors, decoder, encoder, copy, jpeg, opticalFlow })
+    rows.push({
+      name: first[1] as string,
+      id,
+      free,
+      total,
+      memoryGiB,
+      multiprocessors,
+      decoder,
+      encoder,
+      copy,
+      jpeg,
+      opticalFlow
+    })
   })
   return rows
 }
@@ -91,9 +111,19 @@ export function computeInstanceProfiles(output: string): ComputeProfileRow[][] {
         const first = /^\|\s+\d+\s+(\d+)\s+MIG (\S+)\s+(\d+)\*?\s+(\d+)\/(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+(\d+)\s+\|$/.exec(line)
         if (!first) return []
         const [gpuInstance] = [Number(first[1])]
-        const [id, free, total, multiprocessors, decoder, encoder, opticalFlow] = first.slice(3).map(Number) as [number, number, number, number, number, number, number]
+        const [id, free, total, multiprocessors, decoder, encoder, opticalFlow] = first.slice(3).map(Number) as [
+          number,
+          number,
+          number,
+          number,
+          number,
+          number,
+          number
+        ]
         const [copy, jpeg] = numbers(lines[i + 1] ?? '') as [number, number]
-        return [{ gpuInstance, name: first[2] as string, id, free, total, multiprocessors, decoder, encoder, opticalFlow, copy, jpeg }]
+        return [
+          { gpuInstance, name: first[2] as string, id, free, total, multiprocessors, decoder, encoder, opticalFlow, copy, jpeg }
+        ]
       })
     })
 }
@@ -107,7 +137,9 @@ export function gpuInstances(output: string): { gpu: number; profileId: number; 
 }
 
 /** `nvidia-smi mig -lci`. */
-export function computeInstances(output: string): { gpuInstance: number; profileId: number; id: number; start: number; size: number }[] {
+export function computeInstances(
+  output: string
+): { gpuInstance: number; profileId: number; id: number; start: number; size: number }[] {
   return [...output.matchAll(/^\|\s+\d+\s+(\d+)\s+MIG \S+\s+(\d+)\s+(\d+)\s+(\d+):(\d+)\s+\|$/gm)].map(row => {
     const [gpuInstance, profileId, id, start, size] = row.slice(1).map(Number) as [number, number, number, number, number]
     return { gpuInstance, profileId, id, start, size }

@@ -1,0 +1,105 @@
+// What do reads through the library cost beside the same NVML calls made from C++?
+//
+// A profile listing and gpu.devices() with seven MIG devices, on one simulated node, against
+// read_native.cc (-O2, pointers resolved once) on the same library file. Both sides take turns within
+// this run and the simulator counts every call: the counts must be equal. The simulator answers almost
+// at once, so the ratio shows the trip to the session's thread and the decoding; a driver adds its own
+// time to both sides.
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { open } from 'nvml-mig'
+import { simulate } from 'nvml-mig/simulator'
+
+const TURNS = 9
+const ROUNDS = 400
+const root = fileURLToPath(new URL('..', import.meta.url))
+const folder = mkdtempSync(join(tmpdir(), 'nvml-mig-bench-'))
+const program = join(folder, 'read_native')
+execFileSync('g++', [
+  '-std=c++20',
+  '-O2',
+  '-Wall',
+  '-Wextra',
+  '-Werror',
+  `-I${root}native`,
+  `${root}bench/read_native.cc`,
+  '-o',
+  program,
+  '-ldl'
+])
+
+const node = await simulate({ gpus: ['A100-SXM4-40GB'] })
+const nvml = await open({ library: node.library })
+const gpu = nvml.gpu(0)
+await gpu.setMigMode(true)
+for (let i = 0; i < 7; i++) await gpu.create('1g.5gb')
+
+const twin = spawn(program, [node.library], { stdio: ['pipe', 'pipe', 'inherit'] })
+const answers = createInterface({ input: twin.stdout })[Symbol.asyncIterator]()
+const symbols = readFileSync(`${root}native/abi/symbols.h`, 'utf8')
+// Asking for a count asks for the export table: the measuring itself, not what is measured.
+const names = [...symbols.matchAll(/^NVML_SYMBOL\((nvml\w+),/gm)]
+  .map(([, name]) => name)
+  .filter(name => name !== 'nvmlInternalGetExportTable')
+const counts = () => new Map(names.map(name => [name, node.calls(name)]))
+
+async function native(what) {
+  twin.stdin.write(`${what} ${ROUNDS}\n`)
+  const [took, ...calls] = (await answers.next()).value.split(' ')
+  return {
+    took: Number(took) / ROUNDS,
+    calls: Object.fromEntries(calls.map(each => each.split('=')).map(([name, count]) => [name, Number(count)]))
+  }
+}
+
+const reads = { profiles: () => gpu.profiles(), devices: () => gpu.devices() }
+
+async function library(what) {
+  const before = counts()
+  const start = process.hrtime.bigint()
+  for (let i = 0; i < ROUNDS; i++) await reads[what]()
+  const took = Number(process.hrtime.bigint() - start) / ROUNDS
+  const after = counts()
+  return {
+    took,
+    calls: Object.fromEntries(names.map(name => [name, after.get(name) - before.get(name)]).filter(([, count]) => count > 0))
+  }
+}
+
+const median = values => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
+const us = ns => `${(ns / 1000).toFixed(1)} us`
+const sorted = calls => JSON.stringify(Object.entries(calls).sort())
+
+console.log(`node ${process.version}, ${TURNS} turns of ${ROUNDS} rounds each, medians`)
+for (const what of Object.keys(reads)) {
+  const here = []
+  const there = []
+  for (let turn = 0; turn < TURNS; turn++) {
+    const mine = await library(what)
+    const its = await native(what)
+    if (sorted(mine.calls) !== sorted(its.calls)) {
+      throw new Error(
+        `${what}: the two sides made different calls\n  library ${sorted(mine.calls)}\n  C++     ${sorted(its.calls)}`
+      )
+    }
+    if (turn === 0) continue // warms the JIT
+    here.push(mine.took)
+    there.push(its.took)
+  }
+  const calls = Object.values((await native(what)).calls).reduce((sum, count) => sum + count, 0) / ROUNDS
+  const ratios = here.map((took, i) => took / there[i])
+  console.log(
+    `${what.padEnd(8)} library ${us(median(here))}, C++ ${us(median(there))}, ${calls} calls each: ${median(ratios).toFixed(2)}x`
+  )
+}
+
+twin.stdin.end()
+await once(twin, 'exit')
+await nvml.close()
+await node.close()
+rmSync(folder, { recursive: true })

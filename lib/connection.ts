@@ -1,0 +1,197 @@
+/** One opened library: what a session, its GPUs and its instances call through. */
+import { type Binding, binding } from './binding.js'
+import { NvmlError, SessionError } from './errors.js'
+import {
+  decodeFailure,
+  decodeGpu,
+  decodeResultHeader,
+  decodeSessionInfo,
+  failureBytes,
+  type GpuRecord,
+  gpuBytes,
+  Operation,
+  type ResultHeaderRecord,
+  resultHeaderBytes,
+  type SessionInfoRecord,
+  SessionStatus,
+  sessionInfoBytes
+} from './records.js'
+
+/** A kind of record that results hold. */
+export interface RecordKind<T> {
+  bytes: number
+  decode(view: DataView, at: number): T
+}
+
+/** One operation to ask the session's worker for. */
+export interface Task {
+  operation: keyof typeof Operation
+  args: readonly number[]
+  /** What it does, as it follows "cannot" in an error: `destroy GPU instance 3 on GPU 0`. */
+  doing: string
+  /** Index of the GPU concerned. */
+  gpu?: number
+  /** Whether it changes anything; a read-only session refuses it then. */
+  changes?: true
+  text?: string
+}
+
+const OPENING = 'open NVML'
+
+function refusedByLoader(status: number, library: string | undefined, words: string): SessionError | undefined {
+  switch (status) {
+    case SessionStatus.libraryNotFound: {
+      const tried = library === undefined ? 'the loader finds no libnvidia-ml.so.1' : `the loader cannot load ${library}`
+      const cure =
+        library === undefined
+          ? "Install the NVIDIA driver (in a container: pass the driver's utilities in), name another file with open({ library }), " +
+            "or work without a GPU on a simulated node: simulate() of 'nvml-mig/simulator'."
+          : "'library' names the file of an NVML library; without it open() takes the one of the driver."
+      return new SessionError('LIBRARY_NOT_FOUND', `cannot ${OPENING}: ${tried} (${words}). ${cure}`)
+    }
+    case SessionStatus.ambiguousLibrary:
+      return new SessionError(
+        'AMBIGUOUS_LIBRARY',
+        `cannot ${OPENING}: without 'library' the loader would hand out the library that this process opened by path before` +
+          `${words === '' ? '' : ` (${words})`}, not the driver's. Name the file with open({ library }), or open the driver's in another process.`
+      )
+    case SessionStatus.notNvml:
+      return new SessionError(
+        'NOT_NVML',
+        `cannot ${OPENING}: ${library ?? 'libnvidia-ml.so.1'} is not NVML: it has no nvmlInit_v2`
+      )
+    default:
+      return undefined
+  }
+}
+
+export class Connection {
+  /** Refuses what would change something. */
+  readonly readOnly: boolean
+  readonly #native: Binding
+  readonly #session: number
+  readonly #symbols: readonly string[]
+  #closing: Promise<void> | undefined
+
+  private constructor(native: Binding, session: number, symbols: readonly string[], readOnly: boolean) {
+    this.readOnly = readOnly
+    this.#native = native
+    this.#session = session
+    this.#symbols = symbols
+  }
+
+  /**
+   * Opens a library and initialises NVML.
+   * @param advise May give a better hint for a status that initialisation ended with.
+   */
+  static async open(
+    library: string | undefined,
+    readOnly: boolean,
+    advise: (status: number) => Promise<string | undefined>
+  ): Promise<{ connection: Connection; info: SessionInfoRecord; gpus: GpuRecord[] }> {
+    const native = binding()
+    const view = new DataView(await native.open(library ?? null))
+    const { status, call } = decodeResultHeader(view, 0)
+    const symbols = native.symbols()
+    if (status !== 0) {
+      const words = view.byteLength >= resultHeaderBytes + failureBytes ? decodeFailure(view, resultHeaderBytes).text : ''
+      throw (
+        refusedByLoader(status, library, words) ??
+        new NvmlError({ status, call: symbols[call] ?? 'nvmlInit_v2', doing: OPENING, hint: await advise(status) })
+      )
+    }
+    const info = decodeSessionInfo(view, resultHeaderBytes)
+    const gpus: GpuRecord[] = []
+    for (let at = resultHeaderBytes + sessionInfoBytes; at + gpuBytes <= view.byteLength; at += gpuBytes) {
+      gpus.push(decodeGpu(view, at))
+    }
+    return { connection: new Connection(native, info.session, symbols, readOnly), info, gpus }
+  }
+
+  /** The NVML function that a record names by number. */
+  symbol(index: number): string {
+    return this.#symbols[index] ?? 'NVML'
+  }
+
+  /** Throws CLOSED, or READ_ONLY for a change: what no driver needs to be asked for. */
+  check(doing: string, changes: boolean): void {
+    if (this.#closing) throw new SessionError('CLOSED', `cannot ${doing}: the session is closed`)
+    if (changes && this.readOnly) {
+      throw new SessionError('READ_ONLY', `cannot ${doing}: the session was opened with { readOnly: true }`)
+    }
+  }
+
+  /** Carries a task out that has no result. */
+  async run(task: Task): Promise<void> {
+    await this.#ask(task)
+  }
+
+  /** Carries a task out that results in one record. */
+  async one<T>(task: Task, kind: RecordKind<T>): Promise<T> {
+    return kind.decode(await this.#ask(task), resultHeaderBytes)
+  }
+
+  /** Carries a task out that results in any number of records. */
+  async list<T>(task: Task, kind: RecordKind<T>): Promise<T[]> {
+    const view = await this.#ask(task)
+    const { count } = decodeResultHeader(view, 0)
+    return Array.from({ length: count }, (_, i) => kind.decode(view, resultHeaderBytes + i * kind.bytes))
+  }
+
+  async #ask(task: Task): Promise<DataView> {
+    this.check(task.doing, task.changes ?? false)
+    const view = new DataView(await this.#native.call(this.#session, Operation[task.operation], task.args, task.text))
+    const header = decodeResultHeader(view, 0)
+    if (header.status !== 0) throw this.#refusal(header, task)
+    return view
+  }
+
+  #refusal({ status, call }: ResultHeaderRecord, { doing, gpu }: Task): NvmlError | SessionError {
+    switch (status) {
+      case SessionStatus.closed:
+        return new SessionError('CLOSED', `cannot ${doing}: the session is closed`)
+      case SessionStatus.abandoned:
+        return new SessionError(
+          'ABANDONED',
+          `close() ran out of time before it could ${doing}; whether that took effect is unknown`
+        )
+      case SessionStatus.instanceReplaced:
+        return new SessionError(
+          'INSTANCE_REPLACED',
+          `cannot ${doing}: under that id there is another instance now, of another profile or at another place. ` +
+            'Nothing was changed; gpu.instances() and gpu.devices() list what there is.'
+        )
+      case SessionStatus.placementUnavailable:
+        return new SessionError(
+          'PLACEMENT_UNAVAILABLE',
+          `cannot ${doing}: this driver cannot create at a chosen place. Without 'start' the driver chooses.`
+        )
+      case SessionStatus.undoFailed:
+        return new SessionError(
+          'UNDO_FAILED',
+          `cannot ${doing}: a part of it was created before the rest was refused, and could not be destroyed again ` +
+            `(${this.symbol(call)}). gpu.instances() lists it.`
+        )
+      default:
+        return new NvmlError({ status, call: this.symbol(call), doing, gpu })
+    }
+  }
+
+  /**
+   * Waits for what was asked before and shuts NVML down. With `timeoutMs`, lets go of what has not
+   * ended by then.
+   */
+  close(timeoutMs: number | undefined): Promise<void> {
+    this.#closing ??= this.#shutDown()
+    if (timeoutMs === undefined) return this.#closing
+    const timer = setTimeout(() => this.#native.abandon(this.#session), timeoutMs)
+    return this.#closing.finally(() => clearTimeout(timer))
+  }
+
+  async #shutDown(): Promise<void> {
+    const { status, call } = decodeResultHeader(new DataView(await this.#native.close(this.#session)), 0)
+    if (status !== 0 && status !== SessionStatus.abandoned) {
+      throw new NvmlError({ status, call: this.symbol(call), doing: 'shut NVML down' })
+    }
+  }
+}

@@ -1,0 +1,209 @@
+/** node.image: what a node is asked to be, laid out as native/simulator reads it. */
+import { randomBytes } from 'node:crypto'
+import type { BoardRow, ComputeProfileRow, GpuProfileRow } from './boards.js'
+import { checksum } from './checksum.js'
+import type { BoardIdentity } from './identity.js'
+import {
+  ComputeProfile,
+  GpuBoard,
+  GpuInstanceProfile,
+  GpuState,
+  IMAGE_HEADER_BYTES,
+  IMAGE_LAYOUT_VERSION,
+  IMAGE_MAGIC,
+  ImageHeader,
+  Node,
+  NodeState,
+  Slot
+} from './image-layout.js'
+import type { Release } from './releases.js'
+
+/** One GPU of a node: its board as the node's driver shows it, and what is its own. */
+export interface NodeGpu {
+  readonly board: BoardRow
+  readonly identity: BoardIdentity
+  readonly giNumbering: 'straight' | 'swapped'
+}
+
+/** Everything an image is made from. */
+export interface NodePlan {
+  readonly release: Release
+  readonly gpus: readonly NodeGpu[]
+  readonly platform: 'bare-metal' | 'passthrough'
+  readonly privileged: boolean
+}
+
+/** NVML_DEVICE_ARCH_*. */
+const ARCHITECTURES: Readonly<Record<string, number>> = { Ampere: 7, Ada: 8, Hopper: 9, Blackwell: 10 }
+
+/** The header's checksum covers what stands before it. */
+const HEADER_CHECKED_BYTES = ImageHeader.headerChecksum.offset
+
+type Value = number | bigint | boolean | string | Uint8Array | readonly number[]
+type Layout = Readonly<Record<string, unknown>>
+interface Field {
+  readonly offset: number
+  readonly type: unknown
+  readonly size: number
+  readonly count: number
+}
+
+/** The names of a struct's fields. */
+type FieldOf<T extends Layout> = Exclude<keyof T & string, 'bytes'>
+
+/** Writes fields of a struct at `at`, each by its own type; a value that does not fit is an error. */
+function put<T extends Layout>(image: Buffer, at: number, layout: T, values: { readonly [K in FieldOf<T>]?: Value }): void {
+  for (const [name, value] of Object.entries(values) as [string, Value][]) {
+    const { offset, type, size, count } = layout[name] as Field
+    const bytes = typeof value === 'string' ? Buffer.from(value) : value instanceof Uint8Array ? value : undefined
+    const items = bytes ?? (Array.isArray(value) ? (value as readonly number[]) : [value as number | bigint | boolean])
+    if (items.length > count - (type === 'char' ? 1 : 0))
+      throw new RangeError(`${name}: ${String(value)} is too long for the image`)
+    for (const [i, item] of items.entries()) {
+      const place = at + offset + i * size
+      if (type === 'u64') image.writeBigUInt64LE(BigInt(item), place)
+      else if (type === 'u32') image.writeUInt32LE(Number(item), place)
+      else image.writeUInt8(Number(item), place)
+    }
+  }
+}
+
+function putComputeProfile(image: Buffer, at: number, profile: GpuProfileRow, row: ComputeProfileRow): void {
+  const { copyEngines, decoders, encoders, jpegs, ofas } = profile.engines
+  put(image, at, ComputeProfile, {
+    slot: row.id,
+    id: row.id,
+    sliceCount: row.slices,
+    instanceCount: row.instances,
+    multiprocessorCount: row.multiprocessors,
+    sharedCopyEngineCount: copyEngines,
+    sharedDecoderCount: decoders,
+    sharedEncoderCount: encoders,
+    sharedJpegCount: jpegs,
+    sharedOfaCount: ofas,
+    placementSize: row.size,
+    startCount: row.starts.length,
+    starts: row.starts,
+    name: `MIG ${row.name}`
+  })
+}
+
+function putProfile(image: Buffer, at: number, board: BoardRow, row: GpuProfileRow, computeSlots: number): void {
+  const { copyEngines, decoders, encoders, jpegs, ofas } = row.engines
+  const computeProfiles = row.computeInstances.filter(({ id }) => id < computeSlots)
+  const excluded = board.excludes
+    .filter(({ profiles }) => profiles.includes(row.name))
+    .flatMap(({ profiles }) => profiles.filter(name => name !== row.name))
+  put(image, at, GpuInstanceProfile, {
+    slot: row.slot,
+    id: row.id,
+    sliceCount: row.computeSlices,
+    instanceCount: row.instances,
+    multiprocessorCount: row.multiprocessors,
+    copyEngineCount: copyEngines,
+    decoderCount: decoders,
+    encoderCount: encoders,
+    jpegCount: jpegs,
+    ofaCount: ofas,
+    isP2pSupported: row.p2p,
+    memorySizeMiB: row.memoryMiB,
+    idleMemoryMiB: row.idleMemory.mib,
+    excludes: board.profiles.reduce((bits, { name }, i) => (excluded.includes(name) ? bits + 2 ** i : bits), 0),
+    placementSize: row.memorySlices,
+    startCount: row.starts.length,
+    computeProfileCount: computeProfiles.length,
+    starts: row.starts,
+    name: `MIG ${row.name}`
+  })
+  const { offset, size } = GpuInstanceProfile.computeProfiles
+  for (const [i, compute] of computeProfiles.entries()) putComputeProfile(image, at + offset + i * size, row, compute)
+}
+
+function putBoard(
+  image: Buffer,
+  at: number,
+  { board, identity, giNumbering }: NodeGpu,
+  index: number,
+  computeSlots: number
+): void {
+  const [major, minor] = board.identity.computeCapability.split('.').map(Number) as [number, number]
+  put(image, at, GpuBoard, {
+    name: board.identity.name,
+    uuid: identity.uuid,
+    serial: identity.serial,
+    boardPartNumber: identity.boardPartNumber,
+    busId: identity.busId,
+    pciBus: identity.pciBus,
+    pciDeviceId: Number(board.identity.pciDeviceId),
+    pciSubSystemId: Number(board.identity.pciSubSystemId),
+    minorNumber: index,
+    architecture: ARCHITECTURES[board.identity.architecture]!,
+    computeCapabilityMajor: major,
+    computeCapabilityMinor: minor,
+    modeNeedsReset: board.modeNeedsReset,
+    swappedNumbering: giNumbering === 'swapped',
+    memorySlices: board.identity.memorySlices,
+    maxMigDevices: board.identity.maxMigDevices,
+    alignedComputeSlots: board.alignedComputeSlots,
+    memoryTotalMiB: board.identity.memoryTotalMiB,
+    idleMemoryMiB: board.idleMemory.mib,
+    bar1TotalMiB: board.identity.bar1TotalMiB,
+    profileCount: board.profiles.length,
+    migUuids: identity.migUuids
+  })
+  const { offset, size } = GpuBoard.profiles
+  for (const [i, profile] of board.profiles.entries()) putProfile(image, at + offset + i * size, board, profile, computeSlots)
+}
+
+const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64
+
+/**
+ * The whole image as one buffer: header, Node, boards, and the two slots of the live part. Slot 0 holds
+ * change 0, a node with MIG off on every GPU; slot 1 holds nothing yet.
+ */
+export function compileImage({ release, gpus, platform, privileged }: NodePlan): Buffer {
+  const firstBoard = IMAGE_HEADER_BYTES + Node.bytes
+  const boardsBytes = Node.bytes + gpus.length * GpuBoard.bytes
+  const slotBytes = Slot.bytes + NodeState.bytes + gpus.length * GpuState.bytes
+  const firstSlot = aligned(IMAGE_HEADER_BYTES + boardsBytes)
+  const slots = [firstSlot, firstSlot + aligned(slotBytes)] as const
+  const image = Buffer.alloc(slots[1] + aligned(slotBytes))
+
+  put(image, IMAGE_HEADER_BYTES, Node, {
+    driverVersion: release.version,
+    nvmlVersion: release.nvmlVersion,
+    cudaDriverVersion: release.cudaDriverVersion,
+    driverBranch: release.branch,
+    gpuInstanceProfileSlots: release.gpuInstanceProfileSlots,
+    computeInstanceProfileSlots: release.computeInstanceProfileSlots,
+    passthrough: platform === 'passthrough',
+    legacyMigUuids: release.branch < 470
+  })
+  for (const [i, gpu] of gpus.entries()) {
+    putBoard(image, firstBoard + i * GpuBoard.bytes, gpu, i, release.computeInstanceProfileSlots)
+  }
+
+  put(image, slots[0] + Slot.bytes, NodeState, { unprivileged: !privileged })
+  put(image, slots[0], Slot, { seq: 0, checksum: checksum(image, slots[0] + Slot.bytes, slotBytes - Slot.bytes) })
+  put(image, slots[1], Slot, { seq: 2n ** 64n - 1n })
+
+  put(image, 0, ImageHeader, {
+    magic: IMAGE_MAGIC,
+    layoutVersion: IMAGE_LAYOUT_VERSION,
+    headerBytes: IMAGE_HEADER_BYTES,
+    fileBytes: image.length,
+    nodeId: randomBytes(16),
+    boardsOffset: IMAGE_HEADER_BYTES,
+    boardsBytes,
+    boardsChecksum: checksum(image, IMAGE_HEADER_BYTES, boardsBytes),
+    slotOffset: slots,
+    slotBytes,
+    gpuCount: gpus.length,
+    nodeBytes: Node.bytes,
+    gpuBoardBytes: GpuBoard.bytes,
+    nodeStateBytes: NodeState.bytes,
+    gpuStateBytes: GpuState.bytes
+  })
+  put(image, 0, ImageHeader, { headerChecksum: checksum(image, 0, HEADER_CHECKED_BYTES) })
+  return image
+}

@@ -1,0 +1,35 @@
+/**
+ * Simulated nodes: machines with MIG GPUs that are not there. A node is a directory with a
+ * libnvidia-ml.so.1 of its own, which any NVML client can load; docs/simulator.md says what it models.
+ */
+import { optionalText } from '../arguments.js'
+import { SimulatedNode } from './node.js'
+import { makeOrAttachNode, makeTemporaryNode } from './node-directory.js'
+import { planNode, readRequest, type SimulateOptions } from './request.js'
+
+export type { NvmlCode } from '../errors.js'
+export { models } from './boards.js'
+export { type SimulatorCode, SimulatorError } from './errors.js'
+export type { ClientOptions, SimulatedClient, SimulatedGpu, SimulatedNode } from './node.js'
+export type { GiNumbering, GpuRequest, Platform, SimulateOptions } from './request.js'
+
+/**
+ * Makes a simulated node.
+ *
+ * ```ts
+ * await using node = await simulate({ gpus: ['A100-SXM4-40GB*2'], driver: '550' })
+ * await using nvml = await open({ library: node.library, root: node.root })
+ * ```
+ *
+ * Any other client uses it too: `LD_LIBRARY_PATH=DIR client`, DIR being `node.dir`.
+ * @throws TypeError or RangeError for an option that is wrong, before anything is made;
+ *   {@link SimulatorError} `DIFFERENT_NODE`, `NOT_A_NODE` or `UNUSABLE_DIRECTORY` for a directory that
+ *   will not do.
+ */
+export async function simulate(options: SimulateOptions): Promise<SimulatedNode> {
+  const request = readRequest(options)
+  const plan = planNode(request)
+  const dir = optionalText('simulate: dir', options.dir)
+  const place = dir === undefined ? makeTemporaryNode(request, plan) : makeOrAttachNode(dir, request, plan)
+  return new SimulatedNode(await place, plan, dir === undefined)
+}

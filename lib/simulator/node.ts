@@ -1,0 +1,218 @@
+/** A simulated node and the world around its GPUs: resets, reboots, clients, permissions. */
+import { randomInt } from 'node:crypto'
+import { checkOptions, flag, shown, wholeNumber } from '../arguments.js'
+import { type Binding, binding } from '../binding.js'
+import { nvmlCode } from '../errors.js'
+import type { NodePlan } from './compile-image.js'
+import { SimulatorError } from './errors.js'
+import { type NodePlace, removeNode } from './node-directory.js'
+import type { GiNumbering } from './request.js'
+
+/** SimulatorCommand of native/abi/simulator_control.h. @internal */
+export const Command = {
+  reset: 1,
+  reboot: 2,
+  reloadDriver: 3,
+  setPrivileged: 4,
+  startClient: 5,
+  stopClient: 6,
+  retire: 7,
+  check: 8
+} as const
+
+const NO_INSTANCE = 0xffffffff
+
+/** A GPU of a simulated node. Serial, UUID and bus id are derived from the model and the index. */
+export interface SimulatedGpu {
+  readonly index: number
+  /** The model as `simulate` takes it: 'A100-SXM4-40GB'. */
+  readonly model: string
+  /** What NVML calls it under the node's driver: 'NVIDIA A100-SXM4-40GB'. */
+  readonly name: string
+  readonly uuid: string
+  readonly serial: string
+  /** '00000000:07:00.0'. */
+  readonly busId: string
+  readonly giNumbering: GiNumbering
+}
+
+/** What {@link SimulatedNode.startClient} takes. */
+export interface ClientOptions {
+  /** Index of the GPU the process uses. */
+  readonly gpu: number
+  /** Id of the GPU instance it runs in; without one it holds the whole GPU. */
+  readonly gpuInstance?: number
+  /** Id of the compute instance it runs in. */
+  readonly computeInstance?: number
+  /** Its process id; chosen above those of real processes if left out. */
+  readonly pid?: number
+}
+
+/** A process that uses a simulated GPU, until `stop()`. */
+export interface SimulatedClient {
+  readonly gpu: number
+  readonly gpuInstance: number | undefined
+  readonly computeInstance: number | undefined
+  readonly pid: number
+  /** Ends the process. Nothing happens if it ended before, or a reboot took it. */
+  stop(): void
+  [Symbol.dispose](): void
+}
+
+/**
+ * A simulated node: a directory whose `library` any NVML client can load. What NVML itself can do is
+ * done through a session (`open({ library: node.library, root: node.root })`) or any other client;
+ * the methods here are what happens around the GPUs. They act at once and throw a {@link SimulatorError}
+ * with the sentence of the node's library when it refuses, `CLOSED` after `close()`.
+ */
+export class SimulatedNode {
+  /** The directory, an absolute path. */
+  readonly dir: string
+  /** The node's own libnvidia-ml.so.1. */
+  readonly library: string
+  /** The root of the node's /proc and /dev. */
+  readonly root: string
+  /** The driver's version: '550.163.01'. */
+  readonly driver: string
+  readonly gpus: readonly SimulatedGpu[]
+  readonly #place: NodePlace
+  readonly #temporary: boolean
+  #closed = false
+  #closing: Promise<void> | undefined
+
+  /** @internal */
+  constructor(place: NodePlace, plan: NodePlan, temporary: boolean) {
+    this.#place = place
+    this.#temporary = temporary
+    this.dir = place.dir
+    this.library = place.library
+    this.root = place.root
+    this.driver = plan.release.version
+    this.gpus = plan.gpus.map(({ board, identity, giNumbering }, index) => ({
+      index,
+      model: board.model,
+      name: board.identity.name,
+      uuid: identity.uuid,
+      serial: identity.serial,
+      busId: identity.busId,
+      giNumbering
+    }))
+  }
+
+  /** What `nvidia-smi -r` does to a GPU: its instances are gone and a pending MIG mode takes effect. Refused while something uses it. */
+  reset(gpu: number): void {
+    this.#command(Command.reset, this.#gpu('reset', gpu))
+  }
+
+  /** Restarts the machine: every instance and client is gone; Ampere keeps its MIG mode and completes a pending one, later boards forget it. */
+  reboot(): void {
+    this.#command(Command.reboot)
+  }
+
+  /** Unloads the kernel modules and loads them again. Refused while something uses a GPU. */
+  reloadDriver(): void {
+    this.#command(Command.reloadDriver)
+  }
+
+  /** Whether callers have root's rights. NVML answers NO_PERMISSION to much without them. */
+  setPrivileged(on: boolean): void {
+    if (on === undefined) throw new TypeError('setPrivileged takes true or false')
+    this.#command(Command.setPrivileged, flag('setPrivileged: on', on) ? 1 : 0)
+  }
+
+  /** Starts a process that uses a GPU, or runs in one of its instances. */
+  startClient(options: ClientOptions): SimulatedClient {
+    checkOptions('startClient', options, ['gpu', 'gpuInstance', 'computeInstance', 'pid'])
+    const { gpuInstance, computeInstance } = options
+    const gpu = this.#gpu('startClient', options.gpu)
+    // Linux gives no process a number of 2^22 or more.
+    const pid = options.pid ?? randomInt(2 ** 22 + 1, 2 ** 31)
+    if (wholeNumber('startClient: pid', pid) === 0) throw new RangeError('startClient: pid is a process id from 1 on, not 0')
+    if (computeInstance !== undefined && gpuInstance === undefined) {
+      throw new TypeError('startClient: a computeInstance is one of a gpuInstance, which is missing')
+    }
+    const ids = [
+      gpuInstance === undefined ? NO_INSTANCE : wholeNumber('startClient: gpuInstance', gpuInstance),
+      computeInstance === undefined ? NO_INSTANCE : wholeNumber('startClient: computeInstance', computeInstance)
+    ]
+    this.#command(Command.startClient, gpu, ...ids, pid)
+    const stop = (): void => {
+      try {
+        this.#command(Command.stopClient, gpu, ...ids, pid)
+      } catch (error) {
+        if (!(error instanceof SimulatorError && error.code === 'NOT_FOUND')) throw error
+      }
+    }
+    return { gpu, gpuInstance, computeInstance, pid, stop, [Symbol.dispose]: stop }
+  }
+
+  /**
+   * How often an exported function was called in this process since the node's library was loaded. It
+   * is loaded while a session on it is open; without one the answer is 0.
+   * @param name The C name: 'nvmlDeviceGetMigMode'. One that no release exports is a TypeError.
+   */
+  calls(name: string): number {
+    if (typeof name !== 'string')
+      throw new TypeError(`calls: name is a string such as 'nvmlDeviceGetMigMode', not ${shown(name)}`)
+    return this.#ask(native => native.simulatorCalls(this.library, name))
+  }
+
+  /** Holds the live state against the rules of MIG; throws with what is wrong. */
+  check(): void {
+    this.#command(Command.check)
+  }
+
+  /**
+   * Ends the use of the node. One made without `dir` is gone: its directory is removed, and clients that
+   * still have it open can read but no longer change anything. The second time nothing happens.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#end()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #end(): Promise<void> {
+    try {
+      if (this.#temporary) this.#command(Command.retire)
+    } catch (error) {
+      // Somebody removed it before: then there is nothing to retire.
+      if (!(error instanceof SimulatorError && error.code === 'NOT_A_NODE')) throw error
+    } finally {
+      this.#closed = true
+      if (this.#temporary) await removeNode(this.#place)
+    }
+  }
+
+  #gpu(method: string, gpu: number): number {
+    if (wholeNumber(`${method}: gpu`, gpu) < this.gpus.length) return gpu
+    throw new RangeError(
+      `${method}: there is no GPU ${gpu}; this node has ${this.gpus.length === 1 ? 'GPU 0 alone' : `GPUs 0 to ${this.gpus.length - 1}`}`
+    )
+  }
+
+  /** What `use` makes of the node's library, if it can still be loaded. */
+  #ask<T>(use: (native: Binding) => T): T {
+    if (this.#closed) throw new SimulatorError('CLOSED', `the simulated node in ${this.dir} was closed`)
+    const native = binding()
+    try {
+      return use(native)
+    } catch (cause) {
+      if (cause instanceof TypeError) throw cause
+      throw new SimulatorError(
+        'NOT_A_NODE',
+        `the simulated node in ${this.dir} is gone: ${(cause as Error).message}`,
+        undefined,
+        { cause }
+      )
+    }
+  }
+
+  #command(command: number, ...args: number[]): void {
+    const { status, text } = this.#ask(native => native.simulatorCommand(this.library, command, args))
+    if (status !== 0) throw new SimulatorError(nvmlCode(status), text, status)
+  }
+}

@@ -1,0 +1,140 @@
+#include "convert.h"
+
+#include "nvml/text.h"
+
+namespace nvml_mig {
+namespace {
+
+static_assert(nvml::kNone == kNone);
+static_assert(nvml::kLibraryNotFound == std::uint32_t(SessionStatus::kLibraryNotFound));
+static_assert(nvml::kAmbiguousLibrary == std::uint32_t(SessionStatus::kAmbiguousLibrary));
+static_assert(nvml::kNotNvml == std::uint32_t(SessionStatus::kNotNvml));
+static_assert(nvml::kInstanceReplaced == std::uint32_t(SessionStatus::kInstanceReplaced));
+static_assert(nvml::kPlacementUnavailable == std::uint32_t(SessionStatus::kPlacementUnavailable));
+static_assert(nvml::kUndoFailed == std::uint32_t(SessionStatus::kUndoFailed));
+
+std::uint32_t copy_placements(const std::vector<nvml::Placement>& from,
+                              Placement (&to)[kMaxPlacements]) {
+  std::uint32_t count = 0;
+  for (const nvml::Placement& place : from) {
+    if (count == kMaxPlacements) break;
+    to[count++] = {place.start, place.size};
+  }
+  return count;
+}
+
+// What the two kinds of profile share, member by member under the same names.
+template <typename Profile, typename Record>
+void copy_profile(const Profile& profile, nvml::Status remaining_status, unsigned remaining,
+                  nvml::Status placement_status, const std::vector<nvml::Placement>& placements,
+                  Record* record) {
+  record->slot = profile.slot;
+  record->id = profile.info.id;
+  record->sliceCount = profile.info.sliceCount;
+  record->instanceCount = profile.info.instanceCount;
+  record->multiprocessorCount = profile.info.multiprocessorCount;
+  record->capabilities = profile.info.capabilities;
+  record->remaining = remaining_status.ok() ? remaining : kNone;
+  record->remainingStatus = remaining_status.code;
+  record->placementStatus = placement_status.code;
+  record->placementCount = copy_placements(placements, record->placements);
+  copy_text(nvml::text_of(profile.info.name), record->name);
+}
+
+}  // namespace
+
+Gpu to_record(unsigned index, const nvml::DeviceIdentity& identity) {
+  Gpu record{};
+  record.index = index;
+  record.status = identity.status.code;
+  record.call = identity.status.call;
+  record.minorNumber = identity.minor_number;
+  record.architecture = identity.architecture;
+  record.computeCapabilityMajor = identity.compute_capability_major;
+  record.computeCapabilityMinor = identity.compute_capability_minor;
+  record.pciDeviceId = identity.pci_device_id;
+  record.pciSubSystemId = identity.pci_subsystem_id;
+  record.migCapable = identity.mig_capable ? 1 : 0;
+  record.memoryTotalBytes = identity.memory_total_bytes;
+  copy_text(identity.name, record.name);
+  copy_text(identity.uuid, record.uuid);
+  copy_text(identity.serial, record.serial);
+  copy_text(identity.bus_id, record.busId);
+  return record;
+}
+
+MigMode to_record(const nvml::MigMode& mode, unsigned activation) {
+  return {mode.current, mode.pending, activation, 0};
+}
+
+GpuInstance to_record(const nvml::GpuInstance& instance) {
+  return {instance.id, instance.profile_id, instance.placement.start, instance.placement.size};
+}
+
+ComputeInstance to_record(const nvml::ComputeInstance& instance) {
+  return {instance.id, instance.profile_id, instance.placement.start, instance.placement.size};
+}
+
+MigDevice to_record(unsigned gpu, const nvml::MigDevice& device) {
+  MigDevice record{};
+  record.gpu = gpu;
+  record.index = device.index;
+  record.gpuInstanceId = device.gpu_instance.id;
+  record.computeInstanceId = device.compute_instance.id;
+  record.gpuInstanceProfileId = device.gpu_instance.profile_id;
+  record.start = device.gpu_instance.placement.start;
+  record.size = device.gpu_instance.placement.size;
+  record.computeProfileId = device.compute_instance.profile_id;
+  record.computeStart = device.compute_instance.placement.start;
+  record.computeSize = device.compute_instance.placement.size;
+  record.gpuInstanceSlices = device.attributes.gpuInstanceSliceCount;
+  record.computeInstanceSlices = device.attributes.computeInstanceSliceCount;
+  record.multiprocessorCount = device.attributes.multiprocessorCount;
+  record.sharedCopyEngineCount = device.attributes.sharedCopyEngineCount;
+  record.sharedDecoderCount = device.attributes.sharedDecoderCount;
+  record.sharedEncoderCount = device.attributes.sharedEncoderCount;
+  record.sharedJpegCount = device.attributes.sharedJpegCount;
+  record.sharedOfaCount = device.attributes.sharedOfaCount;
+  record.memoryMiB = device.memory_mib;
+  copy_text(device.uuid, record.uuid);
+  copy_text(device.name, record.name);
+  return record;
+}
+
+PlacementList to_record(const nvml::PlacementList& placements) {
+  PlacementList record{};
+  record.possibleCount = copy_placements(placements.possible, record.possible);
+  record.freeCount = copy_placements(placements.free, record.free);
+  return record;
+}
+
+GpuInstanceProfile to_record(const nvml::GpuInstanceProfile& profile, nvml::Status remaining_status,
+                             unsigned remaining, nvml::Status placement_status,
+                             const std::vector<nvml::Placement>& placements) {
+  GpuInstanceProfile record{};
+  copy_profile(profile, remaining_status, remaining, placement_status, placements, &record);
+  record.copyEngineCount = profile.info.copyEngineCount;
+  record.decoderCount = profile.info.decoderCount;
+  record.encoderCount = profile.info.encoderCount;
+  record.jpegCount = profile.info.jpegCount;
+  record.ofaCount = profile.info.ofaCount;
+  record.isP2pSupported = profile.is_p2p_supported;
+  record.memorySizeMiB = profile.info.memorySizeMB;
+  return record;
+}
+
+ComputeInstanceProfile to_record(const nvml::ComputeInstanceProfile& profile,
+                                 nvml::Status remaining_status, unsigned remaining,
+                                 nvml::Status placement_status,
+                                 const std::vector<nvml::Placement>& placements) {
+  ComputeInstanceProfile record{};
+  copy_profile(profile, remaining_status, remaining, placement_status, placements, &record);
+  record.sharedCopyEngineCount = profile.info.sharedCopyEngineCount;
+  record.sharedDecoderCount = profile.info.sharedDecoderCount;
+  record.sharedEncoderCount = profile.info.sharedEncoderCount;
+  record.sharedJpegCount = profile.info.sharedJpegCount;
+  record.sharedOfaCount = profile.info.sharedOfaCount;
+  return record;
+}
+
+}  // namespace nvml_mig

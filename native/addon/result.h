@@ -1,0 +1,48 @@
+// The one buffer that a call fills: a ResultHeader, then records of one kind (records.json).
+#ifndef NVML_MIG_ADDON_RESULT_H
+#define NVML_MIG_ADDON_RESULT_H
+
+#include <cstddef>
+#include <cstring>
+#include <type_traits>
+#include <vector>
+
+#include "nvml/status.h"
+#include "records.h"
+
+namespace nvml_mig {
+
+using Bytes = std::vector<std::byte>;
+
+class Result {
+ public:
+  Result() : bytes_(sizeof(ResultHeader)) {}
+
+  // Appends a record; one that stands ahead of the list is not counted in the header.
+  template <typename Record>
+  void add(const Record& record, bool counted = true) {
+    static_assert(std::is_trivially_copyable_v<Record>);
+    const std::size_t at = bytes_.size();
+    bytes_.resize(at + sizeof record);
+    std::memcpy(bytes_.data() + at, &record, sizeof record);
+    if (counted) count_++;
+  }
+
+  Bytes finish(nvml::Status status) && {
+    const ResultHeader header{status.code, status.call, count_, 0};
+    std::memcpy(bytes_.data(), &header, sizeof header);
+    return std::move(bytes_);
+  }
+
+ private:
+  Bytes bytes_;
+  std::uint32_t count_ = 0;
+};
+
+inline Bytes result_of(SessionStatus status) {
+  return Result().finish({static_cast<std::uint32_t>(status)});
+}
+
+}  // namespace nvml_mig
+
+#endif  // NVML_MIG_ADDON_RESULT_H

@@ -1,0 +1,88 @@
+// The physical GPUs of a session, known by their UUIDs.
+#ifndef NVML_MIG_NVML_DEVICES_H
+#define NVML_MIG_NVML_DEVICES_H
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "library.h"
+
+namespace nvml {
+
+// What a GPU says of itself. A field that could not be read is kNone, 0 bytes or empty text.
+struct DeviceIdentity {
+  Status status;  // why the GPU could not be opened; then nothing else is known
+  unsigned minor_number = kNone;
+  unsigned architecture = kNone;
+  unsigned compute_capability_major = kNone;
+  unsigned compute_capability_minor = kNone;
+  unsigned pci_device_id = kNone;
+  unsigned pci_subsystem_id = kNone;
+  bool mig_capable = false;
+  unsigned long long memory_total_bytes = 0;
+  std::string name;
+  std::string uuid;
+  std::string serial;
+  std::string bus_id;
+};
+
+// Empty or kNone where the library does not say.
+struct Versions {
+  std::string driver;
+  std::string nvml;
+  unsigned cuda_driver = kNone;  // 1000 * major + 10 * minor
+};
+
+struct MigMode {
+  unsigned current = 0;
+  unsigned pending = 0;
+};
+
+// GPUs by their place in NVML's order when the session was opened. Handles are cached, because
+// looking one up may wake a GPU, and fetched again by UUID once they are dropped: a mode change, a
+// lost GPU or a reset can leave them pointing at nothing. Used by one thread at a time.
+class Devices {
+ public:
+  explicit Devices(const Library& nvml) : nvml_(nvml) {}
+
+  // Reads every GPU. One that cannot be opened is listed with its status.
+  Status list(std::vector<DeviceIdentity>* identities);
+
+  Status handle(unsigned gpu, nvmlDevice_t* device);
+  void drop_handle(unsigned gpu);
+
+  // Empty for a GPU that could not be opened yet.
+  const std::string& uuid(unsigned gpu) const { return entries_[gpu].uuid; }
+  // kNone if no GPU of the session has this UUID.
+  unsigned place_of(std::string_view uuid) const;
+
+ private:
+  struct Entry {
+    std::string uuid;
+    nvmlDevice_t handle = nullptr;
+  };
+  Status open(unsigned gpu);
+
+  const Library& nvml_;
+  std::vector<Entry> entries_;
+};
+
+Versions read_versions(const Library& nvml);
+
+Status read_mig_mode(const Library& nvml, nvmlDevice_t device, MigMode* mode);
+// The returned status says whether the request was accepted; `activation` (nvmlReturn_t) whether it
+// took effect. Handles of the GPU may be dead afterwards.
+Status set_mig_mode(const Library& nvml, nvmlDevice_t device, bool on, unsigned* activation);
+
+// The device's memory in bytes: of the whole GPU, or of the instance behind a MIG device.
+Status read_memory_total(const Library& nvml, nvmlDevice_t device, unsigned long long* bytes);
+
+// The UUID of a GPU or of a MIG device.
+Status read_uuid(const Library& nvml, nvmlDevice_t device, std::string* uuid);
+// The marketing name; of a MIG device its GPU's name and its own profile's.
+Status read_name(const Library& nvml, nvmlDevice_t device, std::string* name);
+
+}  // namespace nvml
+
+#endif  // NVML_MIG_NVML_DEVICES_H

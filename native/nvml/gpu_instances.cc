@@ -1,0 +1,123 @@
+#include "gpu_instances.h"
+
+#include "compute_instances.h"
+#include "devices.h"
+#include "profiles.h"
+
+namespace nvml {
+namespace {
+
+Status describe(const Library& nvml, nvmlGpuInstance_t handle, GpuInstance* instance) {
+  nvmlGpuInstanceInfo_t info{};
+  const Status status = nvml.nvmlGpuInstanceGetInfo(handle, &info);
+  if (status.ok()) {
+    *instance = {info.id, info.profileId, {info.placement.start, info.placement.size}};
+  }
+  return status;
+}
+
+Status create(const Library& nvml, nvmlDevice_t device, unsigned profile_id, Placement placement,
+              nvmlGpuInstance_t* handle) {
+  if (placement.start == kNone) {
+    return nvml.nvmlDeviceCreateGpuInstance(device, profile_id, handle);
+  }
+  const nvmlGpuInstancePlacement_t place{placement.start, placement.size};
+  Status status =
+      nvml.nvmlDeviceCreateGpuInstanceWithPlacement(device, profile_id, &place, handle);
+  if (status.code == NVML_ERROR_FUNCTION_NOT_FOUND) status.code = kPlacementUnavailable;
+  return status;
+}
+
+}  // namespace
+
+bool Expected::matches(unsigned profile, Placement place) const {
+  const auto same = [](unsigned seen, unsigned found) {
+    return seen == kNone || found == kNone || seen == found;
+  };
+  return same(profile_id, profile) && same(placement.start, place.start) &&
+         same(placement.size, place.size);
+}
+
+Status find_gpu_instance(const Library& nvml, nvmlDevice_t device, const Expected& expected,
+                         nvmlGpuInstance_t* handle, GpuInstance* instance) {
+  Status status = nvml.nvmlDeviceGetGpuInstanceById(device, expected.id, handle);
+  if (!status.ok()) return status;
+  status = describe(nvml, *handle, instance);
+  if (!status.ok()) return status;
+  if (!expected.matches(instance->profile_id, instance->placement)) {
+    return {kInstanceReplaced, status.call};
+  }
+  return {};
+}
+
+Status list_gpu_instances(const Library& nvml, nvmlDevice_t device,
+                          std::vector<GpuInstance>* instances) {
+  std::vector<GpuInstanceProfile> profiles;
+  Status status = list_gpu_instance_profiles(nvml, device, &profiles);
+  if (!status.ok()) return status;
+  for (const GpuInstanceProfile& profile : profiles) {
+    std::vector<nvmlGpuInstance_t> handles(profile.info.instanceCount + kHandleSlack);
+    unsigned count = 0;
+    status = nvml.nvmlDeviceGetGpuInstances(device, profile.info.id, handles.data(), &count);
+    if (status.code == NVML_ERROR_NOT_SUPPORTED) continue;  // what NVML says while MIG mode is off
+    if (!status.ok()) return status;
+    for (unsigned i = 0; i < count && i < handles.size(); i++) {
+      GpuInstance instance;
+      status = describe(nvml, handles[i], &instance);
+      if (status.ok()) {
+        instances->push_back(instance);
+      } else if (!status.gone()) {
+        return status;
+      }
+    }
+  }
+  return {};
+}
+
+Status gpu_instance_placements(const Library& nvml, nvmlDevice_t device, unsigned profile_id,
+                               PlacementList* placements) {
+  Status status =
+      possible_gpu_instance_placements(nvml, device, profile_id, &placements->possible);
+  if (!status.ok()) return status;
+  std::vector<GpuInstance> instances;
+  status = list_gpu_instances(nvml, device, &instances);
+  if (!status.ok()) return status;
+
+  // With MIG mode off nothing is live and the driver reports no capacity for anything, so only a 0
+  // while it is on says that the profile itself is used up.
+  MigMode mode;
+  unsigned remaining = 0;
+  if (read_mig_mode(nvml, device, &mode).ok() && mode.current == NVML_DEVICE_MIG_ENABLE &&
+      remaining_gpu_instances(nvml, device, profile_id, &remaining).ok() &&
+      remaining == 0) {
+    return {};
+  }
+  std::vector<Placement> taken;
+  for (const GpuInstance& instance : instances) taken.push_back(instance.placement);
+  placements->free = free_of(placements->possible, taken);
+  return {};
+}
+
+Status create_gpu_instance(const Library& nvml, nvmlDevice_t device, unsigned profile_id,
+                           Placement placement, nvmlGpuInstance_t* handle, GpuInstance* instance) {
+  Status status = create(nvml, device, profile_id, placement, handle);
+  if (!status.ok()) return status;
+  status = describe(nvml, *handle, instance);
+  if (!status.ok()) return after_undo(status, nvml.nvmlGpuInstanceDestroy(*handle));
+  return {};
+}
+
+Status destroy_gpu_instance(const Library& nvml, nvmlDevice_t device, const Expected& expected,
+                            bool force) {
+  nvmlGpuInstance_t handle = nullptr;
+  GpuInstance instance;
+  Status status = find_gpu_instance(nvml, device, expected, &handle, &instance);
+  if (!status.ok()) return status;
+  if (force) {
+    status = destroy_compute_instances(nvml, handle);
+    if (!status.ok()) return status;
+  }
+  return nvml.nvmlGpuInstanceDestroy(handle);
+}
+
+}  // namespace nvml
