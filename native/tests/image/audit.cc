@@ -2,7 +2,6 @@
 #include <algorithm>
 #include <set>
 
-#include "churn.h"
 #include "simulator/image_layout.h"
 
 namespace nvml_mig::image_tests {
@@ -94,10 +93,10 @@ bool StateIsGood(const Image& image, const State& state, Reason* reason) {
   return true;
 }
 
-ChangeCount CountFrom(const Image& image) {
+ChangeCount CountFrom(const Image& image, std::uint64_t advance) {
   State state;
   const std::uint64_t current = image.Read(&state);
-  return {current, state.node.created + state.node.destroyed};
+  return {current, state.node.created + state.node.destroyed, advance};
 }
 
 bool ImageIsGood(const Image& image, const ChangeCount& since, Reason* reason) {
@@ -107,7 +106,7 @@ bool ImageIsGood(const Image& image, const ChangeCount& since, Reason* reason) {
   }
   State state;
   const std::uint64_t current = image.Read(&state);
-  const std::uint64_t changes = (current - since.current) / kChangeAdvance;
+  const std::uint64_t changes = (current - since.current) / since.advance;
   const std::uint64_t instances = state.node.created + state.node.destroyed - since.instances;
   if (changes != instances) {
     reason->Say("%llu changes made %llu creates and destroys",

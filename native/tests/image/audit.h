@@ -12,13 +12,22 @@ namespace nvml_mig::image_tests {
 // stamps unique, instances created less those destroyed are those that live. Else a sentence.
 [[nodiscard]] bool StateIsGood(const Image& image, const State& state, Reason* reason);
 
-// The same for what the image holds now, which must also be sealed, and whose change number must be
-// the one after which it was counted from, plus one for each instance created or destroyed since.
+// How far one published change moves `current`; 2 in the build that changes the slot everybody reads.
+#ifdef SIMULATOR_IN_PLACE
+constexpr std::uint64_t kChangeAdvance = 2;
+#else
+constexpr std::uint64_t kChangeAdvance = 1;
+#endif
+
+// Where a count of changes starts.
 struct ChangeCount {
   std::uint64_t current;
   std::uint64_t instances;  // created and destroyed
+  std::uint64_t advance;    // how far a change moves `current`
 };
-ChangeCount CountFrom(const Image& image);
+ChangeCount CountFrom(const Image& image, std::uint64_t advance = kChangeAdvance);
+// The same for what the image holds now, which must also be sealed; and since the count started
+// `current` must have moved by one change for each instance created or destroyed.
 [[nodiscard]] bool ImageIsGood(const Image& image, const ChangeCount& since, Reason* reason);
 
 }  // namespace nvml_mig::image_tests

@@ -8,13 +8,6 @@
 
 namespace nvml_mig::image_tests {
 
-// How far one published change moves `current`; 2 in the build that changes the slot everybody reads.
-#ifdef SIMULATOR_IN_PLACE
-inline constexpr std::uint64_t kChangeAdvance = 2;
-#else
-inline constexpr std::uint64_t kChangeAdvance = 1;
-#endif
-
 // Creates or destroys one GPU instance or compute instance, drawn from `random`. False, rarely, when
 // the rules refused everything that was drawn; then nothing is published.
 bool CreateOrDestroy(const Image& image, Random* random, State& state);

@@ -222,7 +222,9 @@ void Run(const Options& options) {
   progress = MakeShared<Progress>();
   if (options.has("windows")) {
     const unsigned steps = stepper.CountSteps();
-    for (int i = 0; i < (options.full ? 200 : 30); i++) {
+    const int windows = options.full ? 200 : 30;
+    Figure("windows", windows);
+    for (int i = 0; i < windows; i++) {
       stepper.StepWindow(1 + static_cast<unsigned>(random.Below(steps)), 150);
     }
   }

@@ -23,7 +23,6 @@ namespace {
 
 constexpr unsigned kProcesses = 8;
 constexpr unsigned kThreads = 2;
-constexpr double kSlowestLockMilliseconds = 5'000;
 
 // What a thread tells the supervisor; outlives the thread's process.
 struct Record {

@@ -30,7 +30,9 @@ void DropRights() {
 }
 
 void MountReadOnly(const std::string& folder) {
-  if (unshare(CLONE_NEWNS) != 0) Skip("no right to make a mount namespace: %s", std::strerror(errno));
+  if (unshare(CLONE_NEWNS) != 0 && unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0) {
+    Skip("no right to make a mount namespace: %s", std::strerror(errno));
+  }
   const char* path = folder.c_str();
   if (mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 ||
       mount(path, path, nullptr, MS_BIND, nullptr) != 0 ||
@@ -68,6 +70,9 @@ void Run(const Options& options) {
   if (options.has("unprivileged")) DropRights();
   if (options.has("read-only-file")) MakeReadOnly(path);
   if (options.has("read-only-mount")) MountReadOnly(path.substr(0, path.rfind('/')));
+  if (access(path.c_str(), R_OK) != 0) {
+    Skip("another user cannot reach %s: %s", path.c_str(), std::strerror(errno));
+  }
   Image image;
   MustOpen(&image, path);
   EXPECT(!image.writable(), "the image is writable");

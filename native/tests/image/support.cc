@@ -1,5 +1,6 @@
 #include "support.h"
 
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -14,8 +15,6 @@
 #include <cstdarg>
 #include <cstdio>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 
 namespace nvml_mig::image_tests {
 namespace {
@@ -80,17 +79,22 @@ const char* Name(ChangeStatus status) {
 }
 
 std::vector<std::uint8_t> ReadFile(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  EXPECT(file, "%s cannot be read", path.c_str());
-  return {std::istreambuf_iterator<char>(file), {}};
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  struct stat about;
+  EXPECT(file >= 0 && fstat(file, &about) == 0, "%s: %s", path.c_str(), std::strerror(errno));
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(about.st_size));
+  EXPECT(read(file, bytes.data(), bytes.size()) == about.st_size, "%s cannot be read",
+         path.c_str());
+  close(file);
+  return bytes;
 }
 
 void WriteFile(const std::string& path, const std::vector<std::uint8_t>& bytes) {
-  std::ofstream file(path, std::ios::binary | std::ios::trunc);
-  file.write(reinterpret_cast<const char*>(bytes.data()),
-             static_cast<std::streamsize>(bytes.size()));
-  file.close();
-  EXPECT(file, "%s cannot be written", path.c_str());
+  const int file = open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  EXPECT(file >= 0, "%s: %s", path.c_str(), std::strerror(errno));
+  EXPECT(write(file, bytes.data(), bytes.size()) == static_cast<ssize_t>(bytes.size()) &&
+             close(file) == 0,
+         "%s cannot be written", path.c_str());
 }
 
 std::string CopyImage(const Options& options, const char* name) {
