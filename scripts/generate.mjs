@@ -23,6 +23,7 @@ const boards = () =>
     .map(name => json(`lib/simulator/boards/${name}`))
 const simulator = () => ({
   boards: boards(),
+  formulas: json('lib/simulator/formulas.json'),
   releases: json('lib/simulator/releases.json'),
   exported: json('native/simulator/exported_names.json'),
   symbols: read('native/abi/symbols.h')

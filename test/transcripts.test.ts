@@ -31,7 +31,12 @@ const SEQUENCES: Record<string, string> = {
   'a100-80-cgi-3-3-swapped': '515.86.01',
   'cgi-3-3-then-1': '550',
   'h100-cgi-3-3': '580',
-  'h100-8gpu-7x1g': '550'
+  'h100-8gpu-7x1g': '550',
+  'h100nvl-cgi-7x1g': '550.127.06',
+  'gh200-cgi-7x1g': '550',
+  'a100-r460-cgi-7x1g': '460',
+  'rtx6000-cgi-4x1g': '580',
+  'rtx6000mq-cgi': '580.105.08'
 }
 
 async function profileById(gpu: Gpu, id: number): Promise<GpuInstanceProfile> {
@@ -53,13 +58,13 @@ t.test('creation sequences', async t => {
       .map(entry => entry.id)
       .sort(),
     Object.keys(SEQUENCES).sort(),
-    'every recorded sequence of these boards is replayed'
+    'every recorded sequence is replayed'
   )
   for (const [id, driver] of Object.entries(SEQUENCES)) {
     await t.test(id, async t => {
       const { model, check } = transcript(id)
       if (!check) throw new Error(`${id} has no sequence`)
-      const { nvml } = await openNode(t, { gpus: [{ model, giNumbering: check.map }], driver }, { mig: true })
+      const { nvml } = await openNode(t, { gpus: [{ model, giNumbering: check.map }], driver, fill: 'derived' }, { mig: true })
       const gpu = nvml.gpu(0)
       for (const [profileId, expected] of check.start)
         t.equal((await create(gpu, profileId)).id, expected, 'the state the record starts from')
@@ -99,9 +104,10 @@ function row(profile: GpuInstanceProfile): Omit<ProfileRow, 'memoryGiB' | 'free'
 }
 
 /** A listing against the library: the same profiles with the same figures, free counts included. */
-async function sameListing(t: Test, gpu: Gpu, output: string) {
+async function sameListing(t: Test, gpu: Gpu, output: string, cut: boolean) {
   const rows = gpuInstanceProfiles(output)
-  const profiles = await gpu.profiles()
+  const all = await gpu.profiles()
+  const profiles = cut ? all.filter(({ id }) => rows.some(row => row.id === id)) : all
   t.ok(rows.length > 0, 'the record has rows')
   t.same(
     profiles.map(row).sort((a, b) => b.id - a.id),
@@ -115,7 +121,7 @@ async function sameListing(t: Test, gpu: Gpu, output: string) {
   }
 }
 
-const LISTINGS: [id: string, driver: string, map: 'straight' | 'swapped', create: number[]][] = [
+const LISTINGS: [id: string, driver: string, map: 'straight' | 'swapped', create: number[], variant?: string][] = [
   ['guide-a100-lgip', '550', 'straight', []],
   ['a100-40-lgip-empty', '560', 'swapped', []],
   ['a100-40-cgi-4g', '560', 'swapped', [5]],
@@ -124,17 +130,41 @@ const LISTINGS: [id: string, driver: string, map: 'straight' | 'swapped', create
   ['a100-80-lgip-515', '515.86.01', 'straight', []],
   ['a30-lgip', '535.183.01', 'straight', []],
   ['a30-lgip-470', '470', 'straight', [14, 14, 14, 14]],
-  ['h100sxm-lgip', '560', 'straight', []]
+  ['h100sxm-lgip', '560', 'straight', []],
+  ['a100-r460-lgip', '460', 'straight', []],
+  ['h100pcie-lgip', '570.169', 'straight', []],
+  ['h100nvl-lgip-550', '550.127.06', 'straight', []],
+  ['h100nvl-lgip-r550gpl', '550', 'straight', [], 'mid-2024'],
+  ['gh200-lgip', '550', 'straight', []],
+  ['gh200-144-lgip', '560', 'straight', []],
+  ['h200-lgip', '560', 'straight', []],
+  ['b200-lgip-570a', '570', 'straight', [], '2025-01'],
+  ['b200-lgip-570b', '570', 'straight', []],
+  ['gb200-lgip-a', '570', 'straight', [], '1g.24gb'],
+  ['gb200-lgip-b', '580', 'straight', []],
+  ['rtx6000-lgip', '580', 'straight', []]
+]
+
+/** Listings whose stored copy ends before the last profiles. */
+const CUT = [
+  'h100nvl-lgip-r550gpl',
+  'gh200-144-lgip',
+  'h200-lgip',
+  'b200-lgip-570a',
+  'b200-lgip-570b',
+  'gb200-lgip-a',
+  'gb200-lgip-b'
 ]
 
 t.test('profile listings (-lgip) and instance listings (-lgi)', async t => {
-  for (const [id, driver, giNumbering, before] of LISTINGS) {
+  for (const [id, driver, giNumbering, before, variant] of LISTINGS) {
     await t.test(id, async t => {
       const { model, output } = transcript(id)
-      const { nvml } = await openNode(t, { gpus: [{ model, giNumbering }], driver }, { mig: true })
+      const board = { model, giNumbering, ...(variant !== undefined && { variant }) }
+      const { nvml } = await openNode(t, { gpus: [board], driver, fill: 'derived' }, { mig: true })
       const gpu = nvml.gpu(0)
       for (const profileId of before) await create(gpu, profileId)
-      await sameListing(t, gpu, output)
+      await sameListing(t, gpu, output, CUT.includes(id))
       const listed = gpuInstances(output)
       if (listed.length) {
         const live = (await gpu.instances()).map(({ id, profileId, placement }) => ({ gpu: 0, profileId, id, ...placement }))
@@ -149,11 +179,13 @@ t.test('possible placements (-lgipp)', async t => {
   for (const [id, driver] of [
     ['guide-a100-lgipp', '550'],
     ['a30-lgip', '535.183.01'],
-    ['h100-8gpu-7x1g', '550']
+    ['h100-8gpu-7x1g', '550'],
+    ['a100-r460-lgip', '460'],
+    ['rtx6000-lgipp', '580']
   ] as const) {
     await t.test(id, async t => {
       const { model, output } = transcript(id)
-      const { nvml } = await openNode(t, { gpus: [model], driver })
+      const { nvml } = await openNode(t, { gpus: [model], driver, fill: 'derived' })
       const rows = possiblePlacements(output)
       t.ok(rows.length > 0, 'the record has rows')
       for (const { id: profileId, starts, size } of rows) {
@@ -262,6 +294,70 @@ t.test('compute-instance profiles (-lcip) and placements (-lci)', async t => {
     }
     t.same(live, computeInstances(output))
   })
+})
+
+t.test('every -lgip and -lgipp that can be read is compared', async t => {
+  // Free counts of 0 on an empty board are a quirk of R450 to R510, which this one shows: boards.test.ts has its figures.
+  // The rows of an H20 stand between other output, in a test of their own.
+  const aside = ['a100pcie40-lgip-510', 'h20-partial']
+  const compared = new Set(LISTINGS.map(([id]) => id))
+  const listed = transcripts.filter(({ id, output }) => gpuInstanceProfiles(output).length > 0 && !aside.includes(id))
+  t.same(
+    listed.filter(({ id }) => !compared.has(id)).map(({ id }) => id),
+    []
+  )
+})
+
+t.test('h20-partial: the last two 1g of seven', async t => {
+  const { model, output } = transcript('h20-partial')
+  const { nvml } = await openNode(
+    t,
+    { gpus: [{ model, giNumbering: 'swapped' }], driver: '535.247.01', fill: 'derived' },
+    { mig: true }
+  )
+  const gpu = nvml.gpu(0)
+  for (let i = 0; i < 5; i++) await create(gpu, 19)
+  for (const [id, free, mebibytes] of [
+    [19, 2, 12032],
+    [20, 1, 12032]
+  ] as const) {
+    const { remaining, maxInstances, memoryMiB, multiprocessors } = await profileById(gpu, id)
+    t.same([remaining, memoryMiB, multiprocessors], [free, mebibytes, 8])
+    t.match(output, `${remaining}/${maxInstances} ${memoryMiB! / 1024} No ${multiprocessors} `)
+  }
+  t.equal((await create(gpu, 19)).id, 13)
+  t.equal((await create(gpu, 19)).id, 14)
+})
+
+t.test('RTX PRO 6000: four compute instances (-lci)', async t => {
+  const { model, output } = transcript('rtx6000-lci')
+  const { nvml } = await openNode(t, { gpus: [model], driver: '580', fill: 'derived' }, { mig: true })
+  const gpu = nvml.gpu(0)
+  for (let i = 0; i < 4; i++) await gpu.create('1g.24gb')
+  const live = []
+  for (const instance of await gpu.instances()) {
+    for (const { id, profileId, placement } of await instance.computeInstances())
+      live.push({ gpuInstance: instance.id, profileId, id, ...placement })
+  }
+  t.same(live, computeInstances(output))
+})
+
+t.test('h100nvl-lgi-mix', async t => {
+  const { model, output } = transcript('h100nvl-lgi-mix')
+  const { nvml } = await openNode(t, { gpus: [model], driver: '550' }, { mig: true })
+  const listed = gpuInstances(output)
+  t.equal(listed.length, 4)
+  for (const { profileId, id, start } of listed) {
+    const { name } = await profileById(nvml.gpu(0), profileId)
+    t.equal((await nvml.gpu(0).createGpuInstance(name, { start })).id, id, `${name} at ${start}`)
+  }
+})
+
+t.test('gh200-cgi-me-full: a second +me instance', async t => {
+  const { model } = transcript('gh200-cgi-me-full')
+  const { nvml } = await openNode(t, { gpus: [model], driver: '550', fill: 'derived' }, { mig: true })
+  await create(nvml.gpu(0), 20)
+  await t.rejects(create(nvml.gpu(0), 20), { code: 'INSUFFICIENT_RESOURCES' })
 })
 
 t.test('dcgm138-two-maps: one driver, two boards, two numberings', async t => {

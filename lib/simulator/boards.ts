@@ -2,8 +2,6 @@
  * Boards as data: the rows of boards/*.json, every figure with the strength of what backs it, and
  * what a row says of a board under one driver release.
  */
-import { closest, series } from '../layout/suggest.js'
-import { boards } from './data.js'
 import { isOlder, type Release } from './releases.js'
 
 /**
@@ -18,7 +16,8 @@ export interface BranchRange {
   readonly below?: number
 }
 
-interface Backed {
+/** What is known of something, and from where. */
+export interface Backed {
   readonly confidence: Confidence
   readonly source: string
 }
@@ -29,7 +28,7 @@ export interface IdleMemory extends Backed {
 }
 
 /** A compute-instance profile, as one GPU-instance profile offers it. */
-export interface ComputeProfileRow {
+export interface ComputeProfileRow<Unknown = never> {
   /** Without the driver's 'MIG ' in front: '1c.3g.20gb'. */
   readonly name: string
   /** The profile id, which is also its slot, NVML_COMPUTE_INSTANCE_PROFILE_*. */
@@ -37,7 +36,7 @@ export interface ComputeProfileRow {
   readonly slices: number
   /** How many fit into an empty GPU instance. */
   readonly instances: number
-  readonly multiprocessors: number
+  readonly multiprocessors: number | Unknown
   /** Where one may start, in compute slots of the GPU instance, and how many it takes. */
   readonly starts: readonly number[]
   readonly size: number
@@ -46,63 +45,81 @@ export interface ComputeProfileRow {
 }
 
 /** A GPU-instance profile. Its compute instances share its engines. */
-export interface GpuProfileRow {
+export interface GpuProfileRow<Unknown = never> {
   /** Without the driver's 'MIG ' in front: '3g.20gb'. */
   readonly name: string
-  readonly id: number
+  readonly id: number | Unknown
   /** NVML_GPU_INSTANCE_PROFILE_*. */
-  readonly slot: number
+  readonly slot: number | Unknown
   readonly computeSlices: number
-  readonly memorySlices: number
+  readonly memorySlices: number | Unknown
   /** Where one may start, in memory slices of the board. */
-  readonly starts: readonly number[]
+  readonly starts: readonly number[] | Unknown
   /** How many fit on an empty board. */
   readonly instances: number
-  readonly multiprocessors: number
+  readonly multiprocessors: number | Unknown
   readonly engines: {
     readonly copyEngines: number
-    readonly decoders: number
+    readonly decoders: number | Unknown
     readonly encoders: number
-    readonly jpegs: number
+    readonly jpegs: number | Unknown
     readonly ofas: number
   }
   readonly p2p: boolean
-  readonly memoryMiB: number
+  readonly memoryMiB: number | Unknown
   readonly confidence: Confidence
-  readonly placementConfidence: Confidence
+  readonly placementConfidence: Confidence | Unknown
   /** The driver branch that lists it first, where that is not the board's first. */
   readonly since?: Backed & { readonly branch: number }
   readonly idleMemory: IdleMemory
-  readonly computeInstances: readonly ComputeProfileRow[]
+  readonly computeInstances: readonly ComputeProfileRow<Unknown>[] | Unknown
 }
 
-/** What another range of driver branches reports instead of the row's own figures. */
+/** What another range of driver branches, or another make of the board, reports instead of the row's own figures. */
 export interface Variant extends BranchRange, Backed {
+  /** A make of the board that a request asks for by this label; without one the driver branches alone decide. */
+  readonly label?: string
   readonly name?: string
+  /** Other names of profiles, by the row's. */
+  readonly names?: Readonly<Record<string, string>>
   readonly memoryTotalMiB?: number
-  /** By profile name. */
+  /** By the row's profile names. */
   readonly memoryMiB?: Readonly<Record<string, number>>
 }
 
-/** One board: `format: nvml-mig-board/1`. */
-export interface BoardRow {
+/** Profiles that may not be live at once: one of `profiles` beside another of them, or beside one of `beside`. */
+export interface Exclusion extends BranchRange, Backed {
+  readonly profiles: readonly string[]
+  readonly beside?: readonly string[]
+}
+
+/**
+ * One board: `format: nvml-mig-board/1`. `BoardRow` has every figure that NVML must answer;
+ * `BoardRow<null>` has null for what nobody recorded.
+ */
+export interface BoardRow<Unknown = never> {
   readonly format: string
   readonly model: string
+  /** The board whose rows these are, and what says so. */
+  readonly sameAs?: string
+  readonly sharedRows?: Backed
+  /** The board that figures nobody recorded are taken from where they have to be derived. */
+  readonly sibling?: string
   readonly identity: {
-    readonly name: string
+    readonly name: string | Unknown
     readonly architecture: string
     readonly computeCapability: string
-    readonly pciDeviceId: string
-    readonly pciSubSystemId: string
-    readonly memoryTotalMiB: number
+    readonly pciDeviceId: string | Unknown
+    readonly pciSubSystemId: string | Unknown
+    readonly memoryTotalMiB: number | Unknown
     readonly memoryTotalSource: string
-    readonly bar1TotalMiB: number
-    readonly multiprocessorCount: number
-    readonly memorySlices: number
+    readonly bar1TotalMiB: number | Unknown
+    readonly multiprocessorCount: number | Unknown
+    readonly memorySlices: number | Unknown
     readonly computeSlices: number
     readonly maxMigDevices: number
   }
-  readonly minimumDriver: { readonly version: string; readonly source: string }
+  readonly minimumDriver: Backed & { readonly version: string }
   /** A change of MIG mode waits for a GPU reset, and then outlives a reboot. */
   readonly modeNeedsReset: boolean
   /** Compute slots are given out aligned, where that costs the least capacity; otherwise first fit. */
@@ -111,42 +128,70 @@ export interface BoardRow {
   readonly variants: readonly Variant[]
   /** Figures that were seen but name no driver release, so no node shows them. */
   readonly seenElsewhere: readonly string[]
-  /** Pairs of profiles that may not be live at once. */
-  readonly excludes: readonly (BranchRange & Backed & { readonly profiles: readonly string[] })[]
-  readonly profiles: readonly GpuProfileRow[]
+  readonly excludes: readonly Exclusion[]
+  readonly profiles: readonly GpuProfileRow<Unknown>[] | Unknown
   readonly sources: readonly string[]
-}
-
-/** The models there are, by the names `simulate` takes. */
-export const models: readonly string[] = boards.map(({ model }) => model)
-
-/** The row of a model; upper and lower case are one. */
-export function findBoard(model: string): BoardRow {
-  const wanted = model.toLowerCase()
-  const found = boards.find(row => row.model.toLowerCase() === wanted)
-  if (found) return found
-  const meant = closest(model, models)
-  const hint = meant.length > 0 ? `; did you mean ${series(meant, 'or')}?` : '.'
-  throw new RangeError(`there is no board '${model}'${hint} The simulator has ${series(models)}.`)
 }
 
 const covers = ({ from = 0, below = Number.POSITIVE_INFINITY }: BranchRange, branch: number): boolean =>
   from <= branch && branch < below
 
-/** The row as `release` shows it: its name, its memory sizes, and the profiles and exclusions it knows. */
-export function underDriver(row: BoardRow, release: Release): BoardRow {
+/** A profile's name without its attribute, as its compute instances are called: '1g.24gb' for '1g.24gb+me.all'. */
+export const plainName = (name: string): string => name.replace(/[+-].*$/, '')
+
+/** The profile under another name, its compute instances' names with it. */
+function renamed(profile: GpuProfileRow, name: string): GpuProfileRow {
+  const [was, is] = [plainName(profile.name), plainName(name)]
+  return {
+    ...profile,
+    name,
+    computeInstances: profile.computeInstances.map(row => ({ ...row, name: row.name.replace(was, is) }))
+  }
+}
+
+/** The makes of a board that a request can ask for. */
+export const labelsOf = ({ variants }: BoardRow<null>): string[] => [
+  ...new Set(variants.flatMap(({ label }) => (label === undefined ? [] : [label])))
+]
+
+/**
+ * The row as `release` shows it, for the make of the board called `label` if one is asked for: its names,
+ * its memory sizes, and the profiles and exclusions it knows.
+ */
+export function underDriver(row: BoardRow, release: Release, label?: string): BoardRow {
   if (isOlder(release.version, row.minimumDriver.version)) {
     throw new RangeError(`${row.model} needs driver ${row.minimumDriver.version} or later: ${release.version} does not know it`)
   }
-  const variants = row.variants.filter(variant => covers(variant, release.branch))
+  const variants = row.variants.filter(
+    variant => covers(variant, release.branch) && (variant.label === undefined || variant.label === label)
+  )
   const { name, memoryTotalMiB } = Object.assign({}, row.identity, ...variants) as BoardRow['identity']
   const memoryMiB: Record<string, number> = Object.assign({}, ...variants.map(variant => variant.memoryMiB))
+  const names: Record<string, string> = Object.assign({}, ...variants.map(variant => variant.names))
+  const called = (profile: string): string => names[profile] ?? profile
   return {
     ...row,
     identity: { ...row.identity, name, memoryTotalMiB },
-    excludes: row.excludes.filter(pair => covers(pair, release.branch)),
+    excludes: row.excludes
+      .filter(rule => covers(rule, release.branch))
+      .map(rule => ({
+        ...rule,
+        profiles: rule.profiles.map(called),
+        ...(rule.beside && { beside: rule.beside.map(called) })
+      })),
     profiles: row.profiles
       .filter(({ since, slot }) => (since?.branch ?? 0) <= release.branch && slot < release.gpuInstanceProfileSlots)
-      .map(profile => ({ ...profile, memoryMiB: memoryMiB[profile.name] ?? profile.memoryMiB }))
+      .map(profile => renamed({ ...profile, memoryMiB: memoryMiB[profile.name] ?? profile.memoryMiB }, called(profile.name)))
   }
+}
+
+/** The profiles that may not be live beside the one called `name`. */
+export function excludedBeside({ excludes }: Pick<BoardRow, 'excludes'>, name: string): Set<string> {
+  const excluded = new Set<string>()
+  for (const { profiles, beside = [] } of excludes) {
+    if (profiles.includes(name)) for (const other of [...profiles, ...beside]) excluded.add(other)
+    if (beside.includes(name)) for (const other of profiles) excluded.add(other)
+  }
+  excluded.delete(name)
+  return excluded
 }

@@ -1,7 +1,8 @@
 /** node.image: what a node is asked to be, laid out as native/simulator reads it. */
 import { randomBytes } from 'node:crypto'
-import type { BoardRow, ComputeProfileRow, GpuProfileRow } from './boards.js'
+import { type BoardRow, type ComputeProfileRow, excludedBeside, type GpuProfileRow } from './boards.js'
 import { checksum } from './checksum.js'
+import type { FilledFigure } from './fill.js'
 import type { BoardIdentity } from './identity.js'
 import {
   ComputeProfile,
@@ -22,6 +23,8 @@ import type { Release } from './releases.js'
 export interface NodeGpu {
   readonly board: BoardRow
   readonly identity: BoardIdentity
+  /** The figures of the board that are computed, nobody having recorded them. */
+  readonly filled: readonly FilledFigure[]
   readonly giNumbering: 'straight' | 'swapped'
 }
 
@@ -34,7 +37,13 @@ export interface NodePlan {
 }
 
 /** NVML_DEVICE_ARCH_*. */
-const ARCHITECTURES: Readonly<Record<string, number>> = { Ampere: 7, Ada: 8, Hopper: 9, Blackwell: 10 }
+export const ARCHITECTURES: Readonly<Record<string, number>> = { Ampere: 7, Ada: 8, Hopper: 9, Blackwell: 10 }
+
+/** 'Blackwell (GB202)' and 'Blackwell Ultra' are Blackwell to NVML. */
+const architectureOf = ({ architecture }: BoardRow['identity']): number => ARCHITECTURES[architecture.split(' ')[0]!]!
+
+/** NVML_GPU_INSTANCE_PROFILE_CAPS_GFX. */
+const GRAPHICS = 2
 
 /** The header's checksum covers what stands before it. */
 const HEADER_CHECKED_BYTES = ImageHeader.headerChecksum.offset
@@ -91,9 +100,7 @@ function putComputeProfile(image: Buffer, at: number, profile: GpuProfileRow, ro
 function putProfile(image: Buffer, at: number, board: BoardRow, row: GpuProfileRow, computeSlots: number): void {
   const { copyEngines, decoders, encoders, jpegs, ofas } = row.engines
   const computeProfiles = row.computeInstances.filter(({ id }) => id < computeSlots)
-  const excluded = board.excludes
-    .filter(({ profiles }) => profiles.includes(row.name))
-    .flatMap(({ profiles }) => profiles.filter(name => name !== row.name))
+  const excluded = excludedBeside(board, row.name)
   put(image, at, GpuInstanceProfile, {
     slot: row.slot,
     id: row.id,
@@ -106,9 +113,10 @@ function putProfile(image: Buffer, at: number, board: BoardRow, row: GpuProfileR
     jpegCount: jpegs,
     ofaCount: ofas,
     isP2pSupported: row.p2p,
+    capabilities: row.name.endsWith('+gfx') ? GRAPHICS : 0,
     memorySizeMiB: row.memoryMiB,
     idleMemoryMiB: row.idleMemory.mib,
-    excludes: board.profiles.reduce((bits, { name }, i) => (excluded.includes(name) ? bits + 2 ** i : bits), 0),
+    excludes: board.profiles.reduce((bits, { name }, i) => (excluded.has(name) ? bits + 2 ** i : bits), 0),
     placementSize: row.memorySlices,
     startCount: row.starts.length,
     computeProfileCount: computeProfiles.length,
@@ -137,7 +145,7 @@ function putBoard(
     pciDeviceId: Number(board.identity.pciDeviceId),
     pciSubSystemId: Number(board.identity.pciSubSystemId),
     minorNumber: index,
-    architecture: ARCHITECTURES[board.identity.architecture]!,
+    architecture: architectureOf(board.identity),
     computeCapabilityMajor: major,
     computeCapabilityMinor: minor,
     modeNeedsReset: board.modeNeedsReset,

@@ -13,6 +13,8 @@ export type SimulatorCode =
   | 'DIFFERENT_NODE'
   /** The directory holds something that is no simulated node, or half of one. */
   | 'NOT_A_NODE'
+  /** Nobody recorded a figure of the board that NVML must answer; nothing was made. */
+  | 'UNKNOWN_FIGURES'
   /** A node cannot be made in this place. */
   | 'UNUSABLE_DIRECTORY'
   | NvmlCode

@@ -2,16 +2,40 @@
  * Simulated nodes: machines with MIG GPUs that are not there. A node is a directory with a
  * libnvidia-ml.so.1 of its own, which any NVML client can load; docs/simulator.md says what it models.
  */
-import { optionalText } from '../arguments.js'
+import { optionalText, shown } from '../arguments.js'
+import type { BoardRow } from './boards.js'
+import { findBoard } from './models.js'
 import { SimulatedNode } from './node.js'
 import { makeOrAttachNode, makeTemporaryNode } from './node-directory.js'
 import { planNode, readRequest, type SimulateOptions } from './request.js'
 
 export type { NvmlCode } from '../errors.js'
-export { models } from './boards.js'
+export type {
+  Backed,
+  BoardRow,
+  BranchRange,
+  ComputeProfileRow,
+  Confidence,
+  Exclusion,
+  GpuProfileRow,
+  IdleMemory,
+  Variant
+} from './boards.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'
+export type { FilledFigure } from './fill.js'
+export { models } from './models.js'
 export type { ClientOptions, SimulatedClient, SimulatedGpu, SimulatedNode } from './node.js'
 export type { GiNumbering, GpuRequest, Platform, SimulateOptions } from './request.js'
+
+/**
+ * The simulator's row of a model, as JSON: where every figure comes from, null for what nobody recorded. A
+ * changed copy can be given back as `board` of a GPU.
+ * @throws RangeError for a model that there is not, or more than one, with the candidates.
+ */
+export function board(model: string): BoardRow<null> {
+  if (typeof model !== 'string') throw new TypeError(`board: a model is a string such as 'A100-SXM4-40GB', not ${shown(model)}`)
+  return structuredClone(findBoard(model))
+}
 
 /**
  * Makes a simulated node.
@@ -23,7 +47,8 @@ export type { GiNumbering, GpuRequest, Platform, SimulateOptions } from './reque
  *
  * Any other client uses it too: `LD_LIBRARY_PATH=DIR client`, DIR being `node.dir`.
  * @throws TypeError or RangeError for an option that is wrong, before anything is made;
- *   {@link SimulatorError} `DIFFERENT_NODE`, `NOT_A_NODE` or `UNUSABLE_DIRECTORY` for a directory that
+ *   {@link SimulatorError} `UNKNOWN_FIGURES` for a board with figures that nobody recorded and `fill` does
+ *   not allow to derive; `DIFFERENT_NODE`, `NOT_A_NODE` or `UNUSABLE_DIRECTORY` for a directory that
  *   will not do.
  */
 export async function simulate(options: SimulateOptions): Promise<SimulatedNode> {

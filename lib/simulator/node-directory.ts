@@ -40,13 +40,14 @@ function describe(request: NodeRequest, plan: NodePlan, library: Buffer): string
     format: FORMAT,
     request,
     driver: { version: plan.release.version, nvml: plan.release.nvmlVersion, cuda: plan.release.cudaDriverVersion },
-    gpus: plan.gpus.map(({ board, identity }, index) => ({
+    gpus: plan.gpus.map(({ board, identity, filled }, index) => ({
       index,
       model: board.model,
       name: board.identity.name,
       uuid: identity.uuid,
       serial: identity.serial,
-      pciBusId: identity.busId
+      pciBusId: identity.busId,
+      ...(filled.length > 0 && { derived: filled })
     })),
     library: { sha256: createHash('sha256').update(library).digest('hex') }
   }

@@ -5,6 +5,7 @@ import { type Binding, binding } from '../binding.js'
 import { nvmlCode } from '../errors.js'
 import type { NodePlan } from './compile-image.js'
 import { SimulatorError } from './errors.js'
+import type { FilledFigure } from './fill.js'
 import { type NodePlace, removeNode } from './node-directory.js'
 import type { GiNumbering } from './request.js'
 
@@ -34,6 +35,8 @@ export interface SimulatedGpu {
   /** '00000000:07:00.0'. */
   readonly pciBusId: string
   readonly giNumbering: GiNumbering
+  /** Figures of its board that were computed because nobody recorded them; `fill: 'derived'` allowed it. */
+  readonly filled: readonly FilledFigure[]
 }
 
 /** What {@link SimulatedNode.startClient} takes. */
@@ -88,14 +91,15 @@ export class SimulatedNode {
     this.library = place.library
     this.root = place.root
     this.driver = plan.release.version
-    this.gpus = plan.gpus.map(({ board, identity, giNumbering }, index) => ({
+    this.gpus = plan.gpus.map(({ board, identity, giNumbering, filled }, index) => ({
       index,
       model: board.model,
       name: board.identity.name,
       uuid: identity.uuid,
       serial: identity.serial,
       pciBusId: identity.busId,
-      giNumbering
+      giNumbering,
+      filled
     }))
   }
 

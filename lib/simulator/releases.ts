@@ -67,6 +67,11 @@ export function findRelease(driver: string): Release {
   }
 }
 
+/** The oldest release with a full version on record that is no older than `version`. */
+export function oldestRelease(version: string): string {
+  return releases.versions.find(row => !isOlder(row.version, version))?.version ?? version
+}
+
 /** Whether version `a` is lower than `b`, number by number. */
 export function isOlder(a: string, b: string): boolean {
   const [left, right] = [a, b].map(version => version.split('.').map(Number)) as [number[], number[]]

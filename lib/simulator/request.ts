@@ -1,10 +1,15 @@
 /** What a node is asked to be: the options of `simulate`, checked and written out in full. */
-import { checkOptions, flag, shown } from '../arguments.js'
-import { findBoard, underDriver } from './boards.js'
+import { checkOptions, flag, optionalText, shown } from '../arguments.js'
+import { series } from '../layout/suggest.js'
+import { type BoardRow, labelsOf, underDriver } from './boards.js'
+import { checkBoard } from './check-board.js'
 import type { NodePlan } from './compile-image.js'
+import { SimulatorError } from './errors.js'
+import { fillUnknown, unknowns } from './fill.js'
 import { identify } from './identity.js'
 import { MAX_GPUS } from './image-layout.js'
-import { findRelease } from './releases.js'
+import { findBoard } from './models.js'
+import { findRelease, isOlder, oldestRelease } from './releases.js'
 
 /**
  * How a board numbers its GPU instances: `straight` counts from memory slice 0 on, `swapped` has the
@@ -17,8 +22,12 @@ export type Platform = 'bare-metal' | 'passthrough'
 
 /** One GPU of a node, or several alike. */
 export interface GpuRequest {
-  /** A model such as 'A100-SXM4-40GB', in upper or lower case; 'A100-SXM4-40GB*2' stands for two. */
+  /** A model such as 'A100-SXM4-40GB', or as much of it as no other has; 'A100-SXM4-40GB*2' stands for two. */
   readonly model: string
+  /** A make of the board that reports other names or sizes, e.g. 'ecc'; docs/simulator.md lists them. */
+  readonly variant?: string
+  /** A row of your own in place of the simulator's, which has this model; `board()` gives one to start from. */
+  readonly board?: BoardRow<null>
   /** `straight` if left out. */
   readonly giNumbering?: GiNumbering
 }
@@ -27,8 +36,16 @@ export interface GpuRequest {
 export interface SimulateOptions {
   /** The GPUs in the order of their indices: models, or models with what is special about a board. At most 16. */
   readonly gpus: readonly (string | GpuRequest)[]
-  /** The driver release the node plays: a branch such as '550' (the default) or a version such as '515.86.01'. */
+  /**
+   * The driver release the node plays: a branch such as '550' or a version such as '515.86.01'. '550' if left
+   * out, or the first release that knows every board of the node.
+   */
   readonly driver?: string
+  /**
+   * 'derived': figures of a board that nobody recorded are computed, by the formulas of docs/simulator.md.
+   * Without it such a board is refused.
+   */
+  readonly fill?: 'derived'
   /** Where to make the node, kept by `close()`; a node already there is taken if an equal request made it. */
   readonly dir?: string
   /** false: callers have neither root's rights nor a MIG capability. `setPrivileged` changes it later. */
@@ -42,18 +59,27 @@ export interface NodeRequest {
   readonly driver: string
   readonly platform: Platform
   readonly privileged: boolean
-  readonly gpus: readonly { readonly model: string; readonly giNumbering: GiNumbering }[]
+  readonly gpus: readonly NodeGpuRequest[]
+  readonly fill?: 'derived'
 }
 
-function oneOf<T extends string>(what: string, value: unknown, choices: readonly T[]): T {
+interface NodeGpuRequest {
+  readonly model: string
+  readonly giNumbering: GiNumbering
+  readonly variant?: string
+  readonly board?: BoardRow<null>
+}
+
+function oneOf<T extends string>(what: string, value: unknown, choices: readonly T[], none = ''): T {
   if (value === undefined) return choices[0]!
   if (choices.includes(value as T)) return value as T
-  throw new RangeError(`${what} is ${choices.map(shown).join(' or ')}, not ${shown(value)}`)
+  const right = choices.length > 0 ? `${what} is ${series(choices.map(shown), 'or')}` : `${what}: ${none}`
+  throw new RangeError(`${right}, not ${shown(value)}`)
 }
 
 function expand(entry: unknown, index: number): NodeRequest['gpus'] {
   const request = (typeof entry === 'string' ? { model: entry } : entry) as GpuRequest
-  checkOptions(`simulate: gpus[${index}]`, request, ['model', 'giNumbering'])
+  checkOptions(`simulate: gpus[${index}]`, request, ['model', 'giNumbering', 'variant', 'board'])
   if (typeof request.model !== 'string') {
     throw new TypeError(`simulate: gpus[${index}] is a model such as 'A100-SXM4-40GB', not ${shown(request.model)}`)
   }
@@ -65,53 +91,94 @@ function expand(entry: unknown, index: number): NodeRequest['gpus'] {
   const count = Number(times ?? 1)
   if (count < 1 || count > MAX_GPUS)
     throw new RangeError(`simulate: gpus[${index}] asks for ${count} GPUs; a node has 1 to ${MAX_GPUS}`)
-  const { model } = findBoard(name)
+  const row = request.board === undefined ? findBoard(name) : checkBoard(`simulate: board of gpus[${index}]`, request.board, name)
+  const variant = optionalText(`simulate: variant of gpus[${index}]`, request.variant)
+  if (variant !== undefined) oneOf(`simulate: variant of gpus[${index}]`, variant, labelsOf(row), `${row.model} has no variants`)
   const giNumbering = oneOf(`simulate: giNumbering of gpus[${index}]`, request.giNumbering, ['straight', 'swapped'])
-  return Array.from({ length: count }, () => ({ model, giNumbering }))
+  const gpu = {
+    model: row.model,
+    giNumbering,
+    ...(variant !== undefined && { variant }),
+    ...(request.board !== undefined && { board: row })
+  }
+  return Array.from({ length: count }, () => gpu)
+}
+
+const rowOf = ({ model, board }: NodeGpuRequest): BoardRow<null> => board ?? findBoard(model)
+
+/** The driver that a request which names none gets. */
+function usualDriver(gpus: readonly NodeGpuRequest[]): string {
+  const needed = gpus.map(gpu => rowOf(gpu).minimumDriver.version)
+  const newest = needed.reduce((a, b) => (isOlder(a, b) ? b : a))
+  return isOlder(findRelease('550').version, newest) ? oldestRelease(newest) : '550'
 }
 
 /** Checks the options of `simulate`. Whatever is wrong with them is a sentence, and nothing was made yet. */
 export function readRequest(options: SimulateOptions): NodeRequest {
-  checkOptions('simulate', options, ['gpus', 'driver', 'dir', 'privileged', 'platform'])
-  const { gpus, driver = '550', privileged = true } = options
+  checkOptions('simulate', options, ['gpus', 'driver', 'dir', 'privileged', 'platform', 'fill'])
+  const { gpus, driver, privileged = true, fill } = options
   if (!Array.isArray(gpus)) throw new TypeError(`simulate: gpus is a list such as ['A100-SXM4-40GB'], not ${shown(gpus)}`)
-  if (typeof driver !== 'string') throw new TypeError(`simulate: driver is a string such as '550', not ${shown(driver)}`)
+  if (driver !== undefined && typeof driver !== 'string')
+    throw new TypeError(`simulate: driver is a string such as '550', not ${shown(driver)}`)
+  if (fill !== undefined) oneOf('simulate: fill', fill, ['derived'])
   const expanded = gpus.flatMap(expand)
   if (expanded.length < 1 || expanded.length > MAX_GPUS) {
     throw new RangeError(`simulate: a node has 1 to ${MAX_GPUS} GPUs, not ${expanded.length}`)
   }
   return {
-    driver: findRelease(driver).version,
+    driver: findRelease(driver ?? usualDriver(expanded)).version,
     platform: oneOf('simulate: platform', options.platform, ['bare-metal', 'passthrough']),
     privileged: flag('simulate: privileged', privileged),
-    gpus: expanded
+    gpus: expanded,
+    ...(fill !== undefined && { fill })
   }
 }
 
-/** The boards, identities and driver release behind a request; throws where the driver does not know a board. */
-export function planNode({ driver, platform, privileged, gpus }: NodeRequest): NodePlan {
+/**
+ * The boards, identities and driver release behind a request. RangeError where the driver does not know a
+ * board, {@link SimulatorError} `UNKNOWN_FIGURES` for figures nobody recorded, unless they may be derived.
+ */
+export function planNode({ driver, platform, privileged, gpus, fill }: NodeRequest): NodePlan {
   const release = findRelease(driver)
   return {
     release,
     platform,
     privileged,
-    gpus: gpus.map(({ model, giNumbering }, index) => ({
-      board: underDriver(findBoard(model), release),
-      identity: identify(model, index),
-      giNumbering
-    }))
+    gpus: gpus.map((gpu, index) => {
+      const { board, filled } = fillUnknown(rowOf(gpu))
+      if (filled.length > 0 && fill === undefined) {
+        throw new SimulatorError(
+          'UNKNOWN_FIGURES',
+          `of ${gpu.model} nobody recorded ${unknowns(board, filled)}. { fill: 'derived' } has them computed, ` +
+            `or give a row of your own: { model: '${gpu.model}', board: … }`
+        )
+      }
+      return {
+        board: underDriver(board, release, gpu.variant),
+        filled,
+        identity: identify(gpu.model, index),
+        giNumbering: gpu.giNumbering
+      }
+    })
   }
 }
 
 /** What two requests differ in, in words; empty if they are equal. */
 export function differences(asked: NodeRequest, made: NodeRequest): string[] {
   const list = (gpus: NodeRequest['gpus']): string =>
-    gpus.map(({ model, giNumbering }) => (giNumbering === 'swapped' ? `${model} (swapped)` : model)).join(', ')
+    gpus
+      .map(({ model, giNumbering, variant }) => [model, variant, giNumbering === 'swapped' ? giNumbering : undefined])
+      .map(([model, ...special]) => ({ model, special: special.filter(each => each !== undefined) }))
+      .map(({ model, special }) => (special.length > 0 ? `${model} (${special.join(', ')})` : model))
+      .join(', ')
+  const rows = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(({ board }) => board ?? null))
   const compared: [what: string, asked: unknown, made: unknown][] = [
     ['GPUs', list(asked.gpus), list(made.gpus)],
     ['driver', asked.driver, made.driver],
     ['platform', asked.platform, made.platform],
-    ['privileged', asked.privileged, made.privileged]
+    ['privileged', asked.privileged, made.privileged],
+    ['fill', asked.fill ?? 'none', made.fill ?? 'none']
   ]
-  return compared.filter(([, a, b]) => a !== b).map(([what, a, b]) => `${what} ${b}, not ${a}`)
+  const found = compared.filter(([, a, b]) => a !== b).map(([what, a, b]) => `${what} ${b}, not ${a}`)
+  return rows(asked.gpus) === rows(made.gpus) ? found : [...found, 'board rows of its own, not these']
 }

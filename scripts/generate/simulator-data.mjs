@@ -2,24 +2,38 @@
 // needs no files of its own at run time and tsc checks every row against its type.
 import { HEADER } from './layout.mjs'
 
+/** Strongest first. */
+export const LEVELS = ['recorded', 'documented', 'derived']
+
+/** A row's strength where what says that it is this board's row has the strength `shared`. */
+const weaker = (level, shared) => (level === null || LEVELS.indexOf(level) > LEVELS.indexOf(shared) ? level : shared)
+
+const weakened = (row, shared) => ({
+  ...row,
+  confidence: weaker(row.confidence, shared),
+  placementConfidence: weaker(row.placementConfidence, shared),
+  ...(row.computeInstances && { computeInstances: row.computeInstances.map(each => weakened(each, shared)) })
+})
+
 /** A row that names another in `sameAs` takes from it every field it does not have itself. */
 export function complete(row, rows) {
   if (!row.sameAs) return row
   const base = rows.find(({ model }) => model === row.sameAs)
   if (!base || base.sameAs) throw new Error(`${row.model}: sameAs ${row.sameAs} is no full row`)
-  const { sameAs, ...own } = row
-  return { ...base, ...own }
+  return { ...base, profiles: base.profiles.map(each => weakened(each, row.sharedRows.confidence)), ...row }
 }
 
-export function simulatorData({ boards, releases, exported }) {
+export function simulatorData({ boards, formulas, releases, exported }) {
   const rows = boards.map(row => complete(row, boards))
   return [
     `// ${HEADER}`,
-    '// From boards/*.json, releases.json and native/simulator/exported_names.json.',
+    '// From boards/*.json, formulas.json, releases.json and native/simulator/exported_names.json.',
     "import type { BoardRow } from './boards.js'",
     "import type { ExportedNames, ReleaseTable } from './releases.js'",
     '',
-    `export const boards: readonly BoardRow[] = [\n${rows.map(row => JSON.stringify(row)).join(',\n')}\n]`,
+    `export const boards: readonly BoardRow<null>[] = [\n${rows.map(row => JSON.stringify(row)).join(',\n')}\n]`,
+    '',
+    `export const formulas = ${JSON.stringify(formulas)} as const`,
     '',
     `export const releases: ReleaseTable = ${JSON.stringify(releases)}`,
     '',

@@ -1,11 +1,13 @@
 // docs/simulator.md: the tables between its <!-- table: NAME --> marks; the words around them are ours.
-import { complete } from './simulator-data.mjs'
+import { complete, LEVELS } from './simulator-data.mjs'
 
-const LEVELS = ['recorded', 'documented', 'derived']
+/** A figure that nobody recorded. */
+const UNKNOWN = '?'
+const figure = value => value ?? UNKNOWN
 
 /** "5 recorded, 2 derived". */
 function tally(levels) {
-  const counts = LEVELS.map(level => [levels.filter(each => each === level).length, level])
+  const counts = [...LEVELS, null].map(level => [levels.filter(each => each === level).length, level ?? 'unknown'])
   return counts
     .filter(([count]) => count > 0)
     .map(([count, level]) => `${count} ${level}`)
@@ -18,7 +20,10 @@ function boardTable(boards) {
   const heads = [
     'model',
     'NVML name',
+    'architecture',
+    'PCI device and subsystem',
     'memory MiB',
+    'BAR1 MiB',
     'SMs',
     'memory / compute slices',
     'first driver',
@@ -27,15 +32,19 @@ function boardTable(boards) {
     'compute-instance profiles',
     'their placements'
   ]
-  const rows = boards.map(({ model, identity, minimumDriver, profiles }) => {
-    const compute = profiles.flatMap(({ computeInstances }) => computeInstances)
+  const rows = boards.map(({ model, identity, minimumDriver, ...row }) => {
+    const profiles = row.profiles ?? []
+    const compute = profiles.flatMap(({ computeInstances }) => computeInstances ?? [])
     return [
       model,
-      identity.name,
-      identity.memoryTotalMiB,
-      identity.multiprocessorCount,
-      `${identity.memorySlices} / ${identity.computeSlices}`,
-      minimumDriver.version,
+      figure(identity.name),
+      `${identity.architecture} ${identity.computeCapability}`,
+      `${figure(identity.pciDeviceId)} ${figure(identity.pciSubSystemId)}`,
+      identity.memoryTotalMiB === null ? UNKNOWN : `${identity.memoryTotalMiB} (${identity.memoryTotalSource})`,
+      figure(identity.bar1TotalMiB),
+      figure(identity.multiprocessorCount),
+      `${figure(identity.memorySlices)} / ${identity.computeSlices}`,
+      `${minimumDriver.version} (${minimumDriver.confidence})`,
       tally(profiles.map(row => row.confidence)),
       tally(profiles.map(row => row.placementConfidence)),
       tally(compute.map(row => row.confidence)),
@@ -45,30 +54,77 @@ function boardTable(boards) {
   return table(heads, rows)
 }
 
-function profileTables(boards) {
-  const heads = ['profile', 'id', 'placements', 'at most', 'SMs', 'MiB', 'idle MiB', 'since', 'row', 'placements are']
-  const sections = boards.map(({ model, profiles }) => {
+const ENGINES = ['copyEngines', 'decoders', 'encoders', 'jpegs', 'ofas']
+
+function profileTables(boards, own) {
+  const heads = [
+    'profile',
+    'id',
+    'placements',
+    'at most',
+    'SMs',
+    'CE DEC ENC JPEG OFA',
+    'MiB',
+    'idle MiB',
+    'since',
+    'row',
+    'placements are'
+  ]
+  const sections = boards.map(({ model, sameAs, sharedRows, profiles }) => {
+    if (profiles === null) return `**${model}**: no profile of it is known.`
+    if (sameAs && !own.has(model)) return `**${model}**: the rows of ${sameAs}, ${sharedRows.confidence} (${sharedRows.source}).`
     const rows = profiles.map(row => [
       row.name,
-      row.id,
-      `{${row.starts.join(',')}}:${row.memorySlices}`,
+      figure(row.id),
+      row.starts === null ? UNKNOWN : `{${row.starts.join(',')}}:${row.memorySlices}`,
       row.instances,
-      row.multiprocessors,
-      row.memoryMiB,
+      figure(row.multiprocessors),
+      ENGINES.map(engine => figure(row.engines[engine])).join(' '),
+      figure(row.memoryMiB),
       `${row.idleMemory.mib} (${row.idleMemory.confidence})`,
       row.since ? `${row.since.branch} (${row.since.confidence})` : '',
       row.confidence,
-      row.placementConfidence
+      row.placementConfidence ?? 'unknown'
     ])
     return `**${model}**\n\n${table(heads, rows)}`
   })
   return sections.join('\n\n')
 }
 
+/** The figures of a row that NVML must answer and nobody recorded, by name, with the profiles that lack them. */
+function unknownFigures({ identity, profiles }) {
+  const found = new Map()
+  const lacks = (name, of) => found.set(name, (found.get(name) ?? new Set()).add(of))
+  for (const [name, value] of Object.entries(identity)) {
+    if (value === null) found.set(name === 'memorySlices' ? 'boardMemorySlices' : name, new Set())
+  }
+  if (profiles === null) found.set('profiles', new Set())
+  for (const row of profiles ?? []) {
+    for (const [name, value] of [...Object.entries(row), ...Object.entries(row.engines)]) {
+      if (value === null && name !== 'placementConfidence') lacks(name, row.name)
+    }
+    if (row.computeInstances?.some(({ multiprocessors }) => multiprocessors === null)) lacks('computeMultiprocessors', row.name)
+  }
+  return [...found].map(([name, of]) => {
+    if (of.size === 0) return name
+    return `${name} of ${of.size === profiles.length ? 'every profile' : [...of].join(', ')}`
+  })
+}
+
+function unknownTable(boards) {
+  const rows = boards.map(row => [row.model, unknownFigures(row).join('; ')]).filter(([, unknown]) => unknown !== '')
+  return table(['model', 'what nobody recorded'], rows)
+}
+
+const formulaTable = ({ format, ...formulas }) => table(['figure', 'derived as'], Object.entries(formulas))
+
 function range({ from, below }) {
   if (from !== undefined && below !== undefined) return `${from} up to, not including, ${below}`
   return from !== undefined ? `${from} and later` : below !== undefined ? `before ${below}` : 'all'
 }
+
+const neverTogether = ({ profiles, beside }) =>
+  `${profiles.join(', ')} never ${beside ? `beside one another, nor beside ${beside.join(', ')}` : 'together'}`
 
 function variantTable(boards) {
   const rows = boards.flatMap(({ model, variants, excludes, seenElsewhere }) => [
@@ -76,12 +132,14 @@ function variantTable(boards) {
       const sizes = Object.entries(variant.memoryMiB ?? {}).map(([name, mib]) => `${name} ${mib} MiB`)
       const name = variant.name ? [`name "${variant.name}"`] : []
       const total = variant.memoryTotalMiB ? [`memory ${variant.memoryTotalMiB} MiB`] : []
-      return [model, range(variant), [...name, ...total, ...sizes].join(', '), variant.confidence, variant.source]
+      const names = Object.entries(variant.names ?? {}).map(([from, to]) => `${from} is ${to}`)
+      const when = variant.label ? `variant '${variant.label}'` : range(variant)
+      return [model, when, [...name, ...total, ...names, ...sizes].join(', '), variant.confidence, variant.source]
     }),
-    ...excludes.map(pair => [model, range(pair), `${pair.profiles.join(' and ')} never together`, pair.confidence, pair.source]),
+    ...excludes.map(pair => [model, range(pair), neverTogether(pair), pair.confidence, pair.source]),
     ...seenElsewhere.map(note => [model, 'none: not used', note, '', ''])
   ])
-  return table(['model', 'driver branches', 'what differs', 'known', 'from'], rows)
+  return table(['model', 'when', 'what differs', 'known', 'from'], rows)
 }
 
 /** How many names each release whose symbol table was read exports, as lib/simulator/releases.ts counts. */
@@ -112,7 +170,7 @@ function releaseTable(releases, counts) {
 
 const code = names => names.map(name => `\`${name}\``).join(' ')
 
-export function simulatorPage(page, { boards, releases, exported, symbols }) {
+export function simulatorPage(page, { boards, formulas, releases, exported, symbols }) {
   const rows = boards.map(row => complete(row, boards))
   const answered = [...symbols.matchAll(/^NVML_(?:CLIENT_)?SYMBOL\((\w+),/gm)].map(([, name]) => name)
   const names = Object.keys(exported.names)
@@ -124,7 +182,9 @@ export function simulatorPage(page, { boards, releases, exported, symbols }) {
     })
   const tables = {
     boards: boardTable(rows),
-    profiles: profileTables(rows),
+    profiles: profileTables(rows, new Set(boards.filter(row => row.profiles).map(({ model }) => model))),
+    unknown: unknownTable(rows),
+    formulas: formulaTable(formulas),
     variants: variantTable(rows),
     releases: releaseTable(releases, new Map(exported.releases.map(release => [branch(release), at(release).length]))),
     answered: code(answered),

@@ -3,8 +3,10 @@
  * recorded would show it; and against the rules that no row may break.
  */
 import t from 'tap'
-import { findBoard, models, underDriver } from '../../lib/simulator/boards.js'
+import { plainName, underDriver } from '../../lib/simulator/boards.js'
 import { boards } from '../../lib/simulator/data.js'
+import { fillUnknown } from '../../lib/simulator/fill.js'
+import { findBoard } from '../../lib/simulator/models.js'
 import { findRelease } from '../../lib/simulator/releases.js'
 import {
   computeInstanceProfiles,
@@ -13,16 +15,16 @@ import {
   possiblePlacements,
   transcript
 } from '../facts/transcripts.js'
-import { listings } from './listings.js'
 
-const board = (model: string, driver: string) => underDriver(findBoard(model), findRelease(driver))
+const board = (model: string, driver: string, label?: string) =>
+  underDriver(fillUnknown(findBoard(model)).board, findRelease(driver), label)
 
-const output = (id: string) => listings[id] ?? transcript(id).output
+const output = (id: string) => transcript(id).output
 
-/** Listings, and a release of the range each was recorded on. The A100-PCIE-40GB has its SXM sibling's rows. */
+/** Listings, and a release of the range each was recorded on. */
 const LISTINGS: [id: string, model: string, driver: string][] = [
-  ['a100-r460-lgip', 'A100-SXM4-40GB', '460'],
-  ['a100pcie40-lgip-510', 'A100-SXM4-40GB', '510.47.03'],
+  ['a100-r460-lgip', 'A100-PCIE-40GB', '460'],
+  ['a100pcie40-lgip-510', 'A100-PCIE-40GB', '510.47.03'],
   ['guide-a100-lgip', 'A100-SXM4-40GB', '550'],
   ['a100-40-lgip-empty', 'A100-SXM4-40GB', '560'],
   ['a100-80-lgip-515', 'A100-PCIE-80GB', '515.86.01'],
@@ -62,7 +64,7 @@ for (const [id, model, driver] of LISTINGS) {
 }
 
 const PLACEMENTS: [id: string, model: string, driver: string][] = [
-  ['a100-r460-lgip', 'A100-SXM4-40GB', '460'],
+  ['a100-r460-lgip', 'A100-PCIE-40GB', '460'],
   ['guide-a100-lgipp', 'A100-SXM4-40GB', '550'],
   ['a30-lgip', 'A30', '535.183.01'],
   ['h100-8gpu-7x1g', 'H100-SXM5-80GB', '550']
@@ -157,6 +159,36 @@ t.test('what a driver release changes', async t => {
   t.same(pairs('A30', '550'), [['1g.6gb+me', '2g.12gb+me']])
 })
 
+t.test('makes of a board that a request asks for', async t => {
+  const rows = (model: string, driver: string, label?: string) =>
+    Object.fromEntries(board(model, driver, label).profiles.map(({ name, memoryMiB }) => [name, memoryMiB / 1024]))
+  // h100nvl-lgip-r550gpl prints 10.75, 21.62 and 46.38 GiB; h100nvl-lgip-550 prints 10.62, 21.50 and 46.12.
+  t.match(rows('H100-NVL-94GB', '550', 'mid-2024'), { '1g.12gb': 10.75, '2g.24gb': 21.625, '3g.47gb': 46.375 })
+  t.match(rows('H100-NVL-94GB', '550'), { '1g.12gb': 10.625, '2g.24gb': 21.5, '3g.47gb': 46.125 })
+  // b200-lgip-570a and -570b.
+  t.match(rows('B200', '570', '2025-01'), { '1g.23gb': 22, '1g.23gb+me': 22, '1g.45gb': 44.25 })
+  t.match(rows('B200', '570'), { '1g.23gb': 20.5, '1g.23gb+me': 20.5, '1g.45gb': 44.25 })
+  // rtx6000se-vgpu-lgip and rtx6000-lgip.
+  t.match(rows('RTX-PRO-6000-Blackwell-Server', '580', 'ecc'), {
+    '1g.24gb+gfx': 23.125,
+    '2g.48gb+gfx': 46.5,
+    '4g.96gb+gfx': 93.375
+  })
+  t.match(rows('RTX-PRO-6000-Blackwell-Server', '580'), { '1g.24gb+gfx': 23.625, '2g.48gb+gfx': 47.375, '4g.96gb+gfx': 95.125 })
+
+  // gb200-lgip-a, and the names mig-parted lists for other GB200 boards.
+  const names = (label?: string) => board('GB200', '580', label).profiles.map(({ name }) => name)
+  t.same(names('1g.24gb'), ['1g.24gb', '1g.24gb+me', '1g.47gb', '2g.47gb', '3g.93gb', '4g.93gb', '7g.186gb'])
+  t.same(names('7g.189gb'), ['1g.23gb', '1g.23gb+me', '1g.47gb', '2g.47gb', '3g.95gb', '4g.95gb', '7g.189gb'])
+  t.match(rows('GB200', '580', '1g.24gb'), { '1g.24gb': 20, '1g.24gb+me': 20 })
+  const seven = board('GB200', '580', '7g.189gb').profiles.at(-1)!
+  t.same(
+    seven.computeInstances.map(({ name }) => name),
+    ['1c.7g.189gb', '2c.7g.189gb', '3c.7g.189gb', '4c.7g.189gb', '7g.189gb'],
+    'its compute instances are called after it'
+  )
+})
+
 t.test('a driver that does not know a board', async t => {
   t.throws(
     () => board('H100-SXM5-80GB', '520'),
@@ -170,22 +202,44 @@ t.test('a driver that does not know a board', async t => {
 })
 
 t.test('models', async t => {
-  t.same([...models].sort(), ['A100-PCIE-80GB', 'A100-SXM4-40GB', 'A100-SXM4-80GB', 'A30', 'H100-SXM5-80GB'])
   t.equal(findBoard('a100-sxm4-40GB').model, 'A100-SXM4-40GB')
   t.throws(() => findBoard('A100-SXM4-41GB'), {
     name: 'RangeError',
     message:
-      /^there is no board 'A100-SXM4-41GB'; did you mean A100-SXM4-40GB\? The simulator has A100-PCIE-80GB, .* and H100-SXM5-80GB\.$/
+      /^there is no board 'A100-SXM4-41GB'; did you mean A100-SXM4-40GB\? The simulator has A100-PCIE-40GB, .* and Thor-iGPU\.$/
   })
   t.throws(() => findBoard('Voodoo'), { message: /^there is no board 'Voodoo'\. The simulator has / })
-  t.throws(() => findBoard('a100'), { message: /did you mean A100-PCIE-80GB, A100-SXM4-40GB or A100-SXM4-80GB\?/ })
+  const found: [typed: string, model: string][] = [
+    ['a30', 'A30'],
+    ['b200', 'B200'],
+    ['A100-SXM4-40GB', 'A100-SXM4-40GB'],
+    ['a100 sxm4 40gb', 'A100-SXM4-40GB'],
+    ['a100-40gb-sxm', 'A100-SXM4-40GB'],
+    ['NVIDIA H100 80GB HBM3', 'H100-SXM5-80GB'],
+    ['nvidia h100 nvl', 'H100-NVL-94GB'],
+    ['h100-96', 'H100-96GB'],
+    ['rtx pro 5000', 'RTX-PRO-5000-Blackwell-48GB'],
+    ['thor', 'Thor-iGPU']
+  ]
+  for (const [typed, model] of found) t.equal(findBoard(typed).model, model, typed)
+  const shared: [typed: string, candidates: string][] = [
+    ['a100', 'A100-PCIE-40GB, A100-PCIE-80GB, A100-SXM-64GB, A100-SXM4-40GB or A100-SXM4-80GB'],
+    ['h100-80gb', 'H100-PCIE-80GB or H100-SXM5-80GB'],
+    ['gh200', 'GH200-144GB or GH200-96GB'],
+    ['RTX-PRO-6000', 'RTX-PRO-6000-Blackwell-MaxQ, RTX-PRO-6000-Blackwell-Server or RTX-PRO-6000-Blackwell-WS']
+  ]
+  for (const [typed, candidates] of shared) {
+    t.throws(() => findBoard(typed), new RangeError(`'${typed}' can be ${candidates}: write more of the name`))
+  }
 })
 
 t.test('no row breaks the rules of MIG', async t => {
-  for (const { model, identity, profiles, excludes, format } of boards) {
+  for (const { model, identity, profiles, excludes, format } of boards.map(row => fillUnknown(row).board)) {
     t.equal(format, 'nvml-mig-board/1')
+    const named = excludes.flatMap(rule => [...rule.profiles, ...(rule.beside ?? [])])
     t.ok(
-      excludes.every(pair => pair.profiles.length === 2 && pair.profiles.every(name => profiles.some(row => row.name === name)))
+      named.every(name => profiles.some(row => row.name === name)),
+      `${model} excludes profiles that it has`
     )
     for (const row of profiles) {
       const at = `${model} ${row.name}`
@@ -195,11 +249,11 @@ t.test('no row breaks the rules of MIG', async t => {
       )
       t.ok(row.memoryMiB <= identity.memoryTotalMiB, `${at} is no larger than the board`)
       t.ok(row.multiprocessors <= identity.multiprocessorCount, at)
-      t.ok(row.idleMemory.mib < row.memoryMiB, at)
+      t.ok(row.idleMemory.mib < row.memoryMiB || model === 'Thor-iGPU', at)
       const full = row.computeInstances.filter(({ slices }) => slices === row.computeSlices)
       t.same(
         full.map(({ instances, multiprocessors, name }) => [instances, multiprocessors, name]),
-        [[1, row.multiprocessors, row.name.replace('+me', '')]]
+        [[1, row.multiprocessors, plainName(row.name)]]
       )
       for (const compute of row.computeInstances) {
         const slots = full[0]!.size
