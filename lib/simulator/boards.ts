@@ -154,6 +154,13 @@ export const labelsOf = ({ variants }: BoardRow<null>): string[] => [
   ...new Set(variants.flatMap(({ label }) => (label === undefined ? [] : [label])))
 ]
 
+const applying = ({ variants }: BoardRow, { branch }: Release, label: string | undefined): Variant[] =>
+  variants.filter(variant => covers(variant, branch) && (variant.label === undefined || variant.label === label))
+
+/** Which of the row's profiles go by another name. */
+export const namesUnder = (row: BoardRow, release: Release, label?: string): Readonly<Record<string, string>> =>
+  Object.assign({}, ...applying(row, release, label).map(({ names }) => names))
+
 /**
  * The row as `release` shows it, for the make of the board called `label` if one is asked for: its names,
  * its memory sizes, and the profiles and exclusions it knows.
@@ -162,12 +169,10 @@ export function underDriver(row: BoardRow, release: Release, label?: string): Bo
   if (isOlder(release.version, row.minimumDriver.version)) {
     throw new RangeError(`${row.model} needs driver ${row.minimumDriver.version} or later: ${release.version} does not know it`)
   }
-  const variants = row.variants.filter(
-    variant => covers(variant, release.branch) && (variant.label === undefined || variant.label === label)
-  )
+  const variants = applying(row, release, label)
   const { name, memoryTotalMiB } = Object.assign({}, row.identity, ...variants) as BoardRow['identity']
   const memoryMiB: Record<string, number> = Object.assign({}, ...variants.map(variant => variant.memoryMiB))
-  const names: Record<string, string> = Object.assign({}, ...variants.map(variant => variant.names))
+  const names = namesUnder(row, release, label)
   const called = (profile: string): string => names[profile] ?? profile
   return {
     ...row,

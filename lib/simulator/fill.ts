@@ -235,6 +235,12 @@ export function fillUnknown(row: BoardRow<null>): { readonly board: BoardRow; re
   return { board: { ...row, identity, profiles }, filled: filler.filled }
 }
 
+/** The figures with their profiles called as a driver or a make of the board calls them. */
+export function renameFilled(filled: readonly FilledFigure[], names: Readonly<Record<string, string>>): readonly FilledFigure[] {
+  const pairs = Object.entries(names).map(([was, is]) => [plainName(was), plainName(is)] as const)
+  return filled.map(each => ({ ...each, of: pairs.reduce((of, [was, is]) => of?.replaceAll(was, is), each.of) }))
+}
+
 /** "memoryMiB of 3g.90gb and 4g.90gb; bar1TotalMiB; starts of every profile". */
 export function unknowns({ profiles }: BoardRow, filled: readonly FilledFigure[]): string {
   const figures = new Map<string, Set<string>>()

@@ -1,11 +1,11 @@
 /** What a node is asked to be: the options of `simulate`, checked and written out in full. */
 import { checkOptions, flag, optionalText, shown } from '../arguments.js'
 import { series } from '../layout/suggest.js'
-import { type BoardRow, labelsOf, underDriver } from './boards.js'
+import { type BoardRow, labelsOf, namesUnder, underDriver } from './boards.js'
 import { checkBoard } from './check-board.js'
 import type { NodePlan } from './compile-image.js'
 import { SimulatorError } from './errors.js'
-import { fillUnknown, unknowns } from './fill.js'
+import { fillUnknown, renameFilled, unknowns } from './fill.js'
 import { identify } from './identity.js'
 import { MAX_GPUS } from './image-layout.js'
 import { findBoard } from './models.js'
@@ -155,7 +155,7 @@ export function planNode({ driver, platform, privileged, gpus, fill }: NodeReque
       }
       return {
         board: underDriver(board, release, gpu.variant),
-        filled,
+        filled: renameFilled(filled, namesUnder(board, release, gpu.variant)),
         identity: identify(gpu.model, index),
         giNumbering: gpu.giNumbering
       }

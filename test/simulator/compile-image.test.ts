@@ -156,6 +156,32 @@ t.test('a board', async t => {
   )
 })
 
+t.test('a board of twelve memory slices and graphics profiles', async t => {
+  const image = compile({ gpus: ['RTX-PRO-6000-Blackwell-Server'], driver: '580', fill: 'derived' })
+  const board = IMAGE_HEADER_BYTES + Node.bytes
+  t.equal(u32(image, board, GpuBoard.architecture), 10, 'NVML_DEVICE_ARCH_BLACKWELL')
+  t.same([u32(image, board, GpuBoard.memorySlices), u32(image, board, GpuBoard.profileCount)], [12, 11])
+  const rows = Array.from({ length: 11 }, (_, i) => board + GpuBoard.profiles.offset + i * GpuInstanceProfile.bytes)
+  const names = rows.map(at => text(image, at, GpuInstanceProfile.name))
+  const graphics = rows.filter(at => u32(image, at, GpuInstanceProfile.capabilities) === 2)
+  t.same(
+    graphics.map(at => text(image, at, GpuInstanceProfile.name)),
+    ['MIG 1g.24gb+gfx', 'MIG 2g.48gb+gfx', 'MIG 4g.96gb+gfx'],
+    'NVML_GPU_INSTANCE_PROFILE_CAPS_GFX'
+  )
+  // A +me.all instance admits -me ones alone; those admit everything.
+  const excludedBy = (name: string) => {
+    const bits = u32(image, rows[names.indexOf(`MIG ${name}`)]!, GpuInstanceProfile.excludes)
+    return names.filter((_, i) => (bits >> i) & 1)
+  }
+  t.same(
+    excludedBy('1g.24gb+me.all'),
+    names.filter(name => !name.endsWith('-me') && name !== 'MIG 1g.24gb+me.all')
+  )
+  t.same(excludedBy('1g.24gb-me'), [])
+  t.same(excludedBy('2g.48gb'), ['MIG 1g.24gb+me.all', 'MIG 2g.48gb+me.all'])
+})
+
 t.test('MIG UUIDs come back with the place and differ otherwise', async t => {
   const uuids = (options: SimulateOptions, gpu: number) => {
     const image = compile(options)

@@ -134,6 +134,13 @@ t.test('a variant', async t => {
   })
 })
 
+t.test('derived figures are told under the names that the variant has', async t => {
+  const { filled } = plan({ gpus: [{ model: 'GB200', variant: '7g.189gb' }], fill: 'derived' })
+  const owners = new Set(filled.flatMap(({ of }) => of?.split(' of ') ?? []))
+  t.ok(owners.has('7g.189gb') && owners.has('4c.7g.189gb') && owners.has('3g.95gb'))
+  t.notOk(owners.has('7g.186gb') || owners.has('3g.93gb'))
+})
+
 t.test('a row of the caller’s own', async t => {
   const known = fillUnknown(board('B200')).board
   const mine = { ...known, model: 'B200', profiles: known.profiles.map(row => ({ ...row, memoryMiB: 1024 * row.memorySlices })) }
