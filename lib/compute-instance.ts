@@ -9,7 +9,9 @@ import { type ComputeInstanceRecord, NONE } from './records.js'
 export class ComputeInstance {
   /** Unique in its GPU instance; given again after it was destroyed. */
   readonly id: number
+  /** The GPU that it is a part of. */
   readonly gpu: Gpu
+  /** Id of the GPU instance that holds it. */
   readonly gpuInstanceId: number
   /** Name of its profile: `1c.3g.20gb`; as the driver calls it, so without the `+me` of its GPU instance. */
   readonly profile: string

@@ -145,6 +145,7 @@ export class NvmlError extends Error {
   static {
     NvmlError.prototype.name = 'NvmlError'
   }
+  /** What to switch on; `UNKNOWN` for a code newer than this package. */
   readonly code: NvmlCode
   /** The raw `nvmlReturn_t`; tells codes apart that are newer than this package. */
   readonly status: number
@@ -196,6 +197,7 @@ export class SessionError extends Error {
   static {
     SessionError.prototype.name = 'SessionError'
   }
+  /** What to switch on. */
   readonly code: SessionErrorCode
 
   constructor(code: SessionErrorCode, message: string) {

@@ -29,6 +29,7 @@ export function startOf(method: string, options: unknown): number | undefined {
 export class GpuInstance {
   /** Unique on its GPU; given again after it was destroyed. */
   readonly id: number
+  /** The GPU that it is a part of. */
   readonly gpu: Gpu
   /** Name of its profile: `3g.20gb`. */
   readonly profile: string

@@ -20,6 +20,7 @@ const gpuInstance = { bytes: gpuInstanceBytes, decode: decodeGpuInstance }
 
 /** Whether MIG is on. */
 export interface MigMode {
+  /** Whether it is on now. */
   current: boolean
   /** What it will be after the next reset; differs from `current` while a reset is owed. */
   pending: boolean

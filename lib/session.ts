@@ -35,7 +35,9 @@ export interface SessionInfo {
 export interface MigDeviceRef {
   /** Whatever {@link Session.gpu} takes. */
   gpu: number | string
+  /** Id of the GPU instance on that GPU. */
   gpuInstance: number
+  /** Id of the compute instance in that GPU instance. */
   computeInstance: number
 }
 
@@ -56,6 +58,7 @@ function cudaVersion(version: number): string | null {
 
 /** A connection to NVML. Made by {@link open}; `await using` closes it. */
 export class Session {
+  /** What answers it; read when it was opened. */
   readonly info: SessionInfo
   /** Every GPU that NVML counts, also those it would not open (`unavailable`). In memory: read when the session was opened. */
   readonly gpus: readonly Gpu[]
@@ -138,8 +141,9 @@ export class Session {
   }
 
   /**
-   * Ends the session: refuses new calls at once, waits for those under way and shuts NVML down. A
-   * second call waits for the same end.
+   * Ends the session: refuses new calls at once, waits for what NVML was asked before and shuts it
+   * down. A method that asks NVML more than once (`devices()` the first time, for names) may still be
+   * refused with `CLOSED` in between, so await what you need first. A second call waits for the same end.
    *
    * @param options With `timeoutMs`, waits no longer than that: what runs or waits then rejects
    *   `ABANDONED`, and the library stays loaded.
