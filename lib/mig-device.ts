@@ -111,13 +111,8 @@ export class MigDevice {
   async destroy(): Promise<void> {
     const { index } = this.gpu
     const doing = `destroy MIG device ${this.gpuInstanceId}/${this.computeInstanceId} on GPU ${index}`
-    await this.#connection.run({
-      operation: 'destroyMigDevice',
-      args: [index, ...this.#seen],
-      doing,
-      gpu: index,
-      changes: true
-    })
+    const task = { operation: 'destroyMigDevice', args: [index, ...this.#seen], doing, gpu: index } as const
+    await this.#connection.once(doing, true, () => this.#connection.run(task))
   }
 
   /** {@link destroy}, content if it is gone already: `await using mig = await gpu.create('1g.5gb')`. */

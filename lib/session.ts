@@ -110,15 +110,16 @@ export class Session {
    * @see nvmlDeviceGetHandleByUUID, nvmlDeviceGetMigDeviceHandleByIndex
    */
   async find(ref: string | MigDeviceRef): Promise<MigDevice | undefined> {
-    this.#connection.check('find a MIG device', false)
-    try {
-      const record = await this.#connection.one(this.#search(ref), migDevice)
-      return await this.gpu(record.gpu).describeDevice(record)
-    } catch (error) {
-      // A GPU without MIG has no MIG devices either.
-      if (error instanceof NvmlError && (error.code === 'NOT_FOUND' || error.code === 'NOT_SUPPORTED')) return undefined
-      throw error
-    }
+    return await this.#connection.whole('find a MIG device', false, async () => {
+      try {
+        const record = await this.#connection.one(this.#search(ref), migDevice)
+        return await this.gpu(record.gpu).describeDevice(record)
+      } catch (error) {
+        // A GPU without MIG has no MIG devices either.
+        if (error instanceof NvmlError && (error.code === 'NOT_FOUND' || error.code === 'NOT_SUPPORTED')) return undefined
+        throw error
+      }
+    })
   }
 
   #search(ref: string | MigDeviceRef): Task {
@@ -141,9 +142,8 @@ export class Session {
   }
 
   /**
-   * Ends the session: refuses new calls at once, waits for what NVML was asked before and shuts it
-   * down. A method that asks NVML more than once (`devices()` the first time, for names) may still be
-   * refused with `CLOSED` in between, so await what you need first. A second call waits for the same end.
+   * Ends the session: refuses new calls at once, waits for those under way and shuts NVML down. A
+   * second call waits for the same end.
    *
    * @param options With `timeoutMs`, waits no longer than that: what runs or waits then rejects
    *   `ABANDONED`, and the library stays loaded.
