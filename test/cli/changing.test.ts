@@ -11,7 +11,9 @@ t.test('a GPU that is not named is not changed', async t => {
     t.equal(code, 1, line)
     t.equal(stdout.trim(), '')
     t.match(stderr, /^nvml-mig: \w+ changes a GPU, so name it: --gpu 0/)
+    t.equal(/--gpu all/.test(stderr), line === 'mode off', 'only what is offered is taken')
   }
+  t.equal((await on('create 3g.20gb --gpu all')).stderr, 'nvml-mig: create works on one GPU at a time\nName it: --gpu 0\n')
   t.same(await nvml.gpu(0).migMode(), { current: true, pending: true })
   t.same(await nvml.gpu(0).instances(), [])
 })
@@ -279,6 +281,15 @@ t.test('errors', async t => {
     t.match((await nvmlMig(['list', '--driver', '535'])).stderr, /--driver goes with --simulate/)
     t.match((await nvmlMig(['list', '--library', '/nowhere/at/all'])).stderr, /\/nowhere\/at\/all does not exist/)
     t.equal((await nvmlMig(['lst'])).code, 1)
+    for (const wrong of [
+      ['list', '--bogus', '--json'],
+      ['placements', '--json'],
+      ['lst', '--json']
+    ]) {
+      const { code, stdout, stderr } = await nvmlMig(wrong)
+      t.same([code, stdout], [1, ''])
+      t.match(JSON.parse(stderr), { format: 'nvml-mig-error/1', code: 'ERROR', message: /^(unknown|missing) / })
+    }
   })
 
   await t.test('help and version', async t => {
