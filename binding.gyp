@@ -63,7 +63,8 @@
         "native/simulator/placement.cc",
         "native/simulator/unmodelled.cc"
       ],
-      "cflags_cc": ["-fno-exceptions", "-fno-rtti"],
+      # Not in cflags_cc, where the exclusion above would take them out again.
+      "cflags": ["-fno-exceptions", "-fno-rtti"],
       "ldflags": ["-Wl,-Bsymbolic-functions", "-Wl,--hash-style=gnu", "-Wl,--version-script=<(module_root_dir)/native/simulator/exports.map", "-Wl,--no-undefined"],
       "libraries": ["-ldl"]
     }

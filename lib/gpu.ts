@@ -133,7 +133,7 @@ export class Gpu {
     const gpu = this.index
     this.#connection.check(`set the MIG mode of GPU ${gpu}`, true)
     if (typeof on !== 'boolean') throw new TypeError(`setMigMode takes true or false, not ${shown(on)}`)
-    const doing = `turn MIG ${on ? 'on' : 'off'} on GPU ${gpu}`
+    const doing = `${on ? 'enable' : 'disable'} MIG on GPU ${gpu}`
     const { current, pending, activation } = await this.#connection.one(
       { operation: 'setMigMode', args: [gpu, Number(on)], doing, gpu, changes: true },
       migMode

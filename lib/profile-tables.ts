@@ -67,8 +67,10 @@ function resolve<P extends Profile>(
   const name = canonical(wanted)
   const found = profiles.find(profile => spellings(profile).some(spelling => canonical(spelling) === name))
   if (found) return found
-  const suggestions = closest(name, names)
-  const meant = suggestions.length ? `; did you mean ${series(suggestions, 'or')}?` : '.'
+  const numbered = profiles.find(({ id }) => String(id) === name)
+  const suggestions = numbered ? [numbered.name] : closest(name, names)
+  const number = numbered ? `, whose id is the number ${numbered.id}` : ''
+  const meant = suggestions.length ? `; did you mean ${series(suggestions, 'or')}${number}?` : '.'
   throw new LayoutError(
     'UNKNOWN_PROFILE',
     `${owner} has no profile ${shown(wanted)}${meant} It has ${series(names)}.`,

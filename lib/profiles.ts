@@ -13,7 +13,7 @@ export interface Placement {
 export interface Placements {
   /** Everywhere on the board, whatever is there now. */
   possible: Placement[]
-  /** Where it could be created now. */
+  /** Where nothing is in the way: it could be created there now or, while MIG is off, once it is on. */
   free: Placement[]
 }
 
@@ -52,9 +52,9 @@ export interface Profile {
   maxInstances: number
   /** Everywhere it may go, or null if this driver or user cannot read that. */
   placements: readonly Placement[] | null
-  /** How many more could be created now, or null if this driver or user cannot read that. */
+  /** How many more could be created now, none while MIG is off; or null if this driver or user cannot read that. */
   remaining: number | null
-  /** For each field that is null: why. */
+  /** For each field that is null: why. `call` is the oldest form of the function, without a version at its end. */
   unavailable?: { placements?: Unavailable; remaining?: Unavailable }
 }
 

@@ -88,7 +88,8 @@ export class Session {
     const found = this.gpus.find(typeof ref === 'number' ? gpu => gpu.index === ref : this.#named(ref))
     if (found) return found
     const known = this.gpus.map(gpu => `${gpu.index} (${gpu.uuid}, ${gpu.pciBusId})`).join(', ')
-    throw new RangeError(`there is no GPU ${shown(ref)}; there ${known ? `is ${known}` : 'is none'}`)
+    const hint = /^MIG-/i.test(String(ref)) ? '; that is a MIG device: see find(ref)' : `; there is ${known || 'none'}`
+    throw new RangeError(`there is no GPU ${shown(ref)}${hint}`)
   }
 
   #named(ref: string): (gpu: Gpu) => boolean {

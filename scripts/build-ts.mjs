@@ -4,7 +4,7 @@
 // The run also writes etc/*.api.md, the public surface in words: a change there is a change of the
 // contract, so the reports are committed and CI compares them.
 import { execFileSync } from 'node:child_process'
-import { chmodSync, cpSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -20,8 +20,6 @@ const fresh = join(root, 'temp/dist')
 function compile() {
   const tsc = require.resolve('typescript/bin/tsc')
   execFileSync(process.execPath, [tsc, '-p', 'tsconfig.build.json', '--outDir', fresh], { cwd: root, stdio: 'inherit' })
-  const isData = path => !/\.[^./]+$/.test(path) || path.endsWith('.json')
-  cpSync(join(root, 'lib/simulator'), join(fresh, 'simulator'), { recursive: true, filter: isData })
   chmodSync(join(fresh, 'cli/main.js'), 0o755)
 }
 

@@ -5,6 +5,6 @@ cd "$(dirname "$0")/.."
 kind=${1:-plain}
 folder=native/build-tests-${kind//,/-}
 sanitize=$([ "$kind" = plain ] || echo "$kind")
-cmake -S native -B "$folder" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DMIG_SANITIZE="$sanitize" -DMIG_ADDON=OFF
+cmake -S native -B "$folder" -DCMAKE_BUILD_TYPE=RelWithDebInfo -DMIG_SANITIZE="$sanitize"
 cmake --build "$folder" -j 2
 ctest --test-dir "$folder" --output-on-failure --no-tests=error -j 2

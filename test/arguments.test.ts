@@ -55,6 +55,7 @@ t.test('the nearest names', async t => {
   t.strictSame(closest('3g.40gb', a100), ['3g.20gb', '7g.40gb'])
   t.strictSame(closest('1G.5GB', a100), ['1g.5gb'])
   t.strictSame(closest('everything', a100), [])
+  t.strictSame(closest('a100', ['A30', 'A100-PCIE', 'A100-SXM4']), ['A100-PCIE', 'A100-SXM4'], 'the first part of a name')
   t.strictSame(closest('x', []), [])
 })
 

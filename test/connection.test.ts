@@ -185,7 +185,7 @@ t.test('close does not wait longer than it was told', async t => {
   const abandoned = { name: 'SessionError', code: 'ABANDONED' }
   await t.rejects(running, {
     ...abandoned,
-    message: 'close() ran out of time before it could turn MIG on on GPU 0; whether that took effect is unknown'
+    message: 'close() ran out of time before it could enable MIG on GPU 0; whether that took effect is unknown'
   })
   await t.rejects(waiting, abandoned)
   await ends

@@ -31,7 +31,7 @@ t.test('an NvmlError says what was asked, what came, and what to do', async t =>
 })
 
 t.test('a code newer than this package keeps its number', async t => {
-  const error = new NvmlError({ status: 77, call: 'nvmlDeviceSetMigMode', doing: 'turn MIG on on GPU 1', gpu: 1 })
+  const error = new NvmlError({ status: 77, call: 'nvmlDeviceSetMigMode', doing: 'enable MIG on GPU 1', gpu: 1 })
   t.match(error, { code: 'UNKNOWN', status: 77, message: /NVML answers 77, a code newer than this package/ })
   t.notOk('hint' in error)
   t.match(new NvmlError({ status: 999, call: 'nvmlShutdown', doing: 'shut NVML down' }), { code: 'UNKNOWN', status: 999 })

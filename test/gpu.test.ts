@@ -11,7 +11,7 @@ t.test('identity', async t => {
   t.match(nvml.gpus, { length: 3 })
   for (const [index, gpu] of nvml.gpus.entries()) {
     const made = node.gpus[index]!
-    t.match(gpu, { index, uuid: made.uuid, name: made.name, pciBusId: made.busId, serial: made.serial, minorNumber: index })
+    t.match(gpu, { index, uuid: made.uuid, name: made.name, pciBusId: made.pciBusId, serial: made.serial, minorNumber: index })
     t.match(gpu, { migCapable: true, unavailable: null })
   }
   t.match(nvml.gpus[0], { name: 'NVIDIA A100-SXM4-40GB', memoryMiB: 40960, architecture: 'Ampere', computeCapability: '8.0' })
@@ -36,7 +36,7 @@ t.test('MIG mode', async t => {
       status: 19,
       call: 'nvmlDeviceSetMigMode',
       gpu: 0,
-      message: 'nvmlDeviceSetMigMode: cannot turn MIG off on GPU 0: it is in use (IN_USE)',
+      message: 'nvmlDeviceSetMigMode: cannot disable MIG on GPU 0: it is in use (IN_USE)',
       hint: /Destroy the instances of the GPU/
     },
     { asked: true }
@@ -268,6 +268,11 @@ t.test('wrong arguments', async t => {
       ...unknown,
       message: `GPU 0 has no profile 'half of it'. ${all}`,
       suggestions: []
+    })
+    await refuses(t, at, () => create('9'), {
+      ...unknown,
+      message: `GPU 0 has no profile '9'; did you mean 3g.20gb, whose id is the number 9? ${all}`,
+      suggestions: ['3g.20gb']
     })
     await refuses(t, at, () => create(3), {
       ...unknown,

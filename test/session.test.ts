@@ -35,6 +35,7 @@ t.test('GPUs by reference', async t => {
   t.throws(() => nvml.gpu(3), new RangeError(`there is no GPU 3; there is ${list}`))
   t.throws(() => nvml.gpu(-1), RangeError)
   t.throws(() => nvml.gpu('GPU-x'), new RangeError(`there is no GPU 'GPU-x'; there is ${list}`))
+  t.throws(() => nvml.gpu('MIG-x'), new RangeError("there is no GPU 'MIG-x'; that is a MIG device: see find(ref)"))
   t.throws(() => nvml.gpu('ffff:ff:1f.7'), RangeError)
   t.throws(() => nvml.gpu(''), RangeError)
   t.throws(() => nvml.gpu('0'), new TypeError("the index of a GPU is a number: gpu(0), not gpu('0')"))

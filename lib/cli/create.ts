@@ -85,9 +85,17 @@ async function createDevices(
   } catch (error) {
     throw await explained(error, gpu, created.length)
   } finally {
-    if (options.json) printJson(cli.io, 'create', { gpu: identity(gpu), created: created.map(deviceAsJson) })
-    else print(cli.io, ...table(created.map(deviceCells), DEVICE_ALIGNMENT))
+    const devices = await asTheyAre(gpu, created)
+    if (options.json) printJson(cli.io, 'create', { gpu: identity(gpu), created: devices.map(deviceAsJson) })
+    else print(cli.io, ...table(devices.map(deviceCells), DEVICE_ALIGNMENT))
   }
+}
+
+/** Created devices read anew: the index of one changes when another is created before it. */
+async function asTheyAre(gpu: Gpu, created: readonly MigDevice[]): Promise<readonly MigDevice[]> {
+  if (created.length < 2) return created
+  const devices = await gpu.devices()
+  return created.map(({ uuid }, i) => devices.find(device => device.uuid === uuid) ?? created[i]!)
 }
 
 async function createComputeInstances(

@@ -61,7 +61,7 @@ function asError(error: unknown): Error {
 
 /** Tells why a run failed, on stderr, and says which exit code that is. */
 export function report(error: unknown, io: Io, json: boolean): ExitCode {
-  if (error instanceof CommanderError) return reportUsage(error, io)
+  if (error instanceof CommanderError) return reportUsage(error, io, json)
   const { message, stack } = asError(error)
   const hint = hintOf(error)
   if (json) {
@@ -74,10 +74,10 @@ export function report(error: unknown, io: Io, json: boolean): ExitCode {
   return exitCodeOf(error)
 }
 
-function reportUsage(error: CommanderError, io: Io): ExitCode {
+function reportUsage(error: CommanderError, io: Io, json: boolean): ExitCode {
   // Help and version were written already; they end a run as an "error" of code 0 or, for help
   // that nobody asked for, 1.
   if (error.exitCode === 0) return Exit.done
-  if (error.code !== 'commander.help') io.stderr.write(`nvml-mig: ${error.message.replace(/^error: /, '')}\n`)
+  if (error.code !== 'commander.help') return report(new UsageError(error.message.replace(/^error: /, '')), io, json)
   return Exit.error
 }

@@ -55,13 +55,13 @@ export function deviceAsJson(device: MigDevice): Record<string, unknown> {
 /** The cells of a MIG device's line. */
 export function deviceCells(device: MigDevice): string[] {
   return [
-    `MIG ${device.profile ?? '?'}`,
+    `MIG ${device.profile}`,
     `Device ${device.index}:`,
     `GI ${device.gpuInstanceId}`,
     `CI ${device.computeInstanceId}`,
     device.placement ? sliceRange(device.placement) : 'slices ?',
-    `${device.multiprocessors} SM`,
-    `${device.memoryMiB} MiB`,
+    `${device.multiprocessors ?? '?'} SM`,
+    `${device.memoryMiB ?? '?'} MiB`,
     device.uuid
   ]
 }

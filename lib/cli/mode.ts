@@ -70,7 +70,7 @@ async function change(cli: Cli, on: boolean, options: SourceOptions): Promise<Ex
       if (options.json) printJson(cli.io, 'mode', { gpus: outcomes.map(({ gpu, result }) => ({ ...identity(gpu), ...result })) })
       else print(cli.io, ...outcomes.flatMap(({ gpu, result }) => outcomeLines(gpu, result)))
     }
-    return Math.max(...outcomes.map(({ result }) => OUTCOMES[result.activation].code)) as ExitCode
+    return Math.max(Exit.done, ...outcomes.map(({ result }) => OUTCOMES[result.activation].code)) as ExitCode
   })
 }
 

@@ -77,7 +77,7 @@ function placementLines(
   profile: string,
   { gpu, refusal, placements, memorySlices }: Awaited<ReturnType<typeof readPlacements>>
 ): string[] {
-  if (!placements) return [`GPU ${gpu.index}: ${refusal.message}`]
+  if (!placements) return [refusal.message]
   const { possible, free } = placements
   return [
     `GPU ${gpu.index}: ${profile} takes ${possible[0]?.size ?? '?'} of ${memorySlices} memory slices`,

@@ -72,14 +72,17 @@ export function gpusOf(nvml: Session, reference: string | undefined): readonly G
 
 /** The same for a verb that changes them, which must be told. */
 export function namedGpus(nvml: Session, reference: string | undefined, verb: string): readonly Gpu[] {
-  if (reference === undefined) {
-    throw new UsageError(`${verb} changes a GPU, so name it: --gpu 0, --gpu GPU-…, --gpu 00000000:07:00.0 or --gpu all`)
-  }
+  if (reference === undefined) throw unnamed(verb, ' or --gpu all')
   return gpusOf(nvml, reference)
 }
 
 /** The one GPU that a verb changes. */
 export function namedGpu(nvml: Session, reference: string | undefined, verb: string): Gpu {
+  if (reference === undefined) throw unnamed(verb)
   if (reference === 'all') throw new UsageError(`${verb} works on one GPU at a time`, 'Name it: --gpu 0')
-  return namedGpus(nvml, reference, verb)[0]!
+  return gpusOf(nvml, reference)[0]!
+}
+
+function unnamed(verb: string, all = ''): UsageError {
+  return new UsageError(`${verb} changes a GPU, so name it: --gpu 0, --gpu GPU-… or --gpu 00000000:07:00.0${all}`)
 }

@@ -12,11 +12,14 @@ function distance(a: string, b: string): number {
 }
 
 /**
- * The candidates that someone who wrote `text` may have meant: those fewest typing mistakes away, if
- * that is few enough to be one. At most three, in the order given.
+ * The candidates that someone who wrote `text` may have meant: those it is the first part of, up to a
+ * hyphen; else those fewest typing mistakes away, if that is few enough to be one. At most three, in
+ * the order given.
  */
 export function closest(text: string, candidates: readonly string[]): string[] {
   const wanted = text.toLowerCase()
+  const longer = candidates.filter(name => name.toLowerCase().startsWith(`${wanted}-`))
+  if (longer.length > 0) return longer.slice(0, 3)
   const ranked = candidates.map(name => ({ name, mistakes: distance(wanted, name.toLowerCase()) }))
   const fewest = Math.min(...ranked.map(each => each.mistakes))
   if (fewest > Math.max(2, text.length / 3)) return []

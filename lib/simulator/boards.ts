@@ -126,8 +126,8 @@ export function findBoard(model: string): BoardRow {
   const found = boards.find(row => row.model.toLowerCase() === wanted)
   if (found) return found
   const meant = closest(model, models)
-  const hint = meant.length > 0 ? `did you mean ${series(meant, 'or')}? ` : ''
-  throw new RangeError(`there is no board '${model}': ${hint}The simulator has ${series(models)}`)
+  const hint = meant.length > 0 ? `; did you mean ${series(meant, 'or')}?` : '.'
+  throw new RangeError(`there is no board '${model}'${hint} The simulator has ${series(models)}.`)
 }
 
 const covers = ({ from = 0, below = Number.POSITIVE_INFINITY }: BranchRange, branch: number): boolean =>

@@ -46,7 +46,7 @@ function describe(request: NodeRequest, plan: NodePlan, library: Buffer): string
       name: board.identity.name,
       uuid: identity.uuid,
       serial: identity.serial,
-      busId: identity.busId
+      pciBusId: identity.busId
     })),
     library: { sha256: createHash('sha256').update(library).digest('hex') }
   }

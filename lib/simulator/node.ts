@@ -32,7 +32,7 @@ export interface SimulatedGpu {
   readonly uuid: string
   readonly serial: string
   /** '00000000:07:00.0'. */
-  readonly busId: string
+  readonly pciBusId: string
   readonly giNumbering: GiNumbering
 }
 
@@ -94,7 +94,7 @@ export class SimulatedNode {
       name: board.identity.name,
       uuid: identity.uuid,
       serial: identity.serial,
-      busId: identity.busId,
+      pciBusId: identity.busId,
       giNumbering
     }))
   }

@@ -83,7 +83,7 @@ Status Library::open(const char* path, std::unique_ptr<Library>* library, std::s
       dlclose(present);
       if (stranger) {
         *why = "this process has " + file + " open, and the loader would answer " + kBareName +
-               " with it; name the driver's library by its path";
+               " with it";
         return {kAmbiguousLibrary};
       }
     }

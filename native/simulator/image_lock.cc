@@ -33,6 +33,22 @@ void SleepMicroseconds(long microseconds) {
   nanosleep(&pause, nullptr);
 }
 
+// Waits for the other threads of this process. The wait itself is by the wall clock, which somebody
+// may set, so what is left is asked again; pthread_mutex_clocklock would not need that, but
+// ThreadSanitizer does not know it in every compiler that this is built with.
+bool LockMutexUntil(std::int64_t deadline) {
+  for (;;) {
+    const std::int64_t left = deadline - NowMicroseconds();
+    if (left <= 0) return pthread_mutex_trylock(&changing) == 0;
+    timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    const std::int64_t nanoseconds = until.tv_nsec + left % 1'000'000 * 1'000;
+    until.tv_sec += left / 1'000'000 + nanoseconds / 1'000'000'000;
+    until.tv_nsec = nanoseconds % 1'000'000'000;
+    if (pthread_mutex_timedlock(&changing, &until) == 0) return true;
+  }
+}
+
 ChangeStatus OpenFailure(int error) {
   switch (error) {
     case EACCES:
@@ -74,10 +90,11 @@ void GuardForks() {
 ChangeStatus ImageLock::Take(const Image& image) {
   if (!image.writable_) return ChangeStatus::kReadOnly;
   SIMULATOR_STEP(before_mutex);
-  pthread_mutex_lock(&changing);
+  // One deadline for both waits, or the threads of a process would time out one after the other.
+  const std::int64_t deadline = NowMicroseconds() + std::int64_t{image.lock_deadline_ms} * 1'000;
+  if (!LockMutexUntil(deadline)) return ChangeStatus::kTimeout;
   in_process_ = true;
   SIMULATOR_STEP(mutex_held);
-  const std::int64_t deadline = NowMicroseconds() + std::int64_t{image.lock_deadline_ms} * 1'000;
   do {
     descriptor_ = open(image.path_, O_RDWR | O_CLOEXEC);
   } while (descriptor_ < 0 && errno == EINTR);

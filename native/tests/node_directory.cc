@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <fstream>
 
 #include "simulator/checksum.h"
 #include "simulator/image_verify.h"
@@ -105,10 +106,11 @@ NodeDirectory::~NodeDirectory() {
 }
 
 void NodeDirectory::Write(const std::vector<std::uint8_t>& image) const {
-  std::FILE* const file = std::fopen(image_path().c_str(), "wb");
-  REQUIRE(file != nullptr);
-  REQUIRE(std::fwrite(image.data(), 1, image.size(), file) == image.size());
-  REQUIRE(std::fclose(file) == 0);
+  std::ofstream file(image_path(), std::ios::binary);
+  file.write(reinterpret_cast<const char*>(image.data()),
+             static_cast<std::streamsize>(image.size()));
+  file.close();
+  REQUIRE(file.good());
 }
 
 void NodeDirectory::Replace(const std::vector<std::uint8_t>& image) const {

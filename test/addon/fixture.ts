@@ -30,12 +30,14 @@ export class Fixture {
     this.library = join(dir, 'libnvidia-ml.so.1')
     const exports = join(dir, 'exports.map')
     writeFileSync(exports, `{ global: nvml*; local: ${without.map(name => `${name}; `).join('')}*; };`)
-    execFileSync(process.env.CXX ?? 'c++', [
+    const flags = [
       ...['-std=c++20', '-Wall', '-Wextra', '-Werror', '-fPIC', '-fvisibility=hidden', '-fno-exceptions', '-fno-rtti'],
       ...[`-I${join(here, '../../native')}`, `-DNEWEST_FORM=${newestForm}`],
-      ...['-shared', '-Wl,-Bsymbolic', '-Wl,-soname,libnvidia-ml.so.1', `-Wl,--version-script=${exports}`],
-      ...['-o', this.library, join(here, 'fixture_nvml.cc'), '-ldl']
-    ])
+      ...['-shared', '-Wl,-Bsymbolic', '-Wl,-soname,libnvidia-ml.so.1', `-Wl,--version-script=${exports}`]
+    ]
+    // A sanitizer that is preloaded for the addon's sake would check the compiler too.
+    const env: NodeJS.ProcessEnv = { ...process.env, LD_PRELOAD: '' }
+    execFileSync(env.CXX ?? 'c++', [...flags, '-o', this.library, join(here, 'fixture_nvml.cc'), '-ldl'], { env })
   }
 
   /** The calls so far, in order; "unloaded" where the loader let go of the library. */

@@ -11,7 +11,9 @@ t.test('a GPU that is not named is not changed', async t => {
     t.equal(code, 1, line)
     t.equal(stdout.trim(), '')
     t.match(stderr, /^nvml-mig: \w+ changes a GPU, so name it: --gpu 0/)
+    t.equal(/--gpu all/.test(stderr), line === 'mode off', 'only what is offered is taken')
   }
+  t.equal((await on('create 3g.20gb --gpu all')).stderr, 'nvml-mig: create works on one GPU at a time\nName it: --gpu 0\n')
   t.same(await nvml.gpu(0).migMode(), { current: true, pending: true })
   t.same(await nvml.gpu(0).instances(), [])
 })
@@ -71,6 +73,18 @@ t.test('create', async t => {
         'MIG 1g.5gb GI 7  CI 0  slice 0     14 SM   4864 MiB',
         'MIG 1g.5gb GI 8  CI 0  slice 1     14 SM   4864 MiB',
         'MIG 1g.5gb GI 9  CI 0  slice 2     14 SM   4864 MiB'
+      ]
+    )
+  })
+
+  await t.test('device numbers are those that hold afterwards', async t => {
+    t.teardown(clear)
+    // The second 3g.20gb gets the lower GPU instance, and with it the lower number.
+    t.same(
+      lines((await on('create 3g.20gb*2 --gpu 0')).stdout).map(line => line.split(/ {2,}/).slice(1, 3)),
+      [
+        ['Device 1:', 'GI 2'],
+        ['Device 0:', 'GI 1']
       ]
     )
   })
@@ -267,6 +281,15 @@ t.test('errors', async t => {
     t.match((await nvmlMig(['list', '--driver', '535'])).stderr, /--driver goes with --simulate/)
     t.match((await nvmlMig(['list', '--library', '/nowhere/at/all'])).stderr, /\/nowhere\/at\/all does not exist/)
     t.equal((await nvmlMig(['lst'])).code, 1)
+    for (const wrong of [
+      ['list', '--bogus', '--json'],
+      ['placements', '--json'],
+      ['lst', '--json']
+    ]) {
+      const { code, stdout, stderr } = await nvmlMig(wrong)
+      t.same([code, stdout], [1, ''])
+      t.match(JSON.parse(stderr), { format: 'nvml-mig-error/1', code: 'ERROR', message: /^(unknown|missing) / })
+    }
   })
 
   await t.test('help and version', async t => {

@@ -175,9 +175,10 @@ t.test('models', async t => {
   t.throws(() => findBoard('A100-SXM4-41GB'), {
     name: 'RangeError',
     message:
-      /^there is no board 'A100-SXM4-41GB': did you mean A100-SXM4-40GB\? The simulator has A100-PCIE-80GB, .* and H100-SXM5-80GB$/
+      /^there is no board 'A100-SXM4-41GB'; did you mean A100-SXM4-40GB\? The simulator has A100-PCIE-80GB, .* and H100-SXM5-80GB\.$/
   })
-  t.throws(() => findBoard('Voodoo'), { message: /^there is no board 'Voodoo': The simulator has / })
+  t.throws(() => findBoard('Voodoo'), { message: /^there is no board 'Voodoo'\. The simulator has / })
+  t.throws(() => findBoard('a100'), { message: /did you mean A100-PCIE-80GB, A100-SXM4-40GB or A100-SXM4-80GB\?/ })
 })
 
 t.test('no row breaks the rules of MIG', async t => {

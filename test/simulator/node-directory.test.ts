@@ -31,8 +31,8 @@ t.test('what is in it', async t => {
   t.equal(node.root, join(dir, 'root'))
   t.equal(node.driver, '535.274.02')
   t.match(node.gpus, [
-    { index: 0, model: 'A100-SXM4-40GB', name: 'NVIDIA A100-SXM4-40GB', busId: '00000000:07:00.0', giNumbering: 'straight' },
-    { index: 1, model: 'A30', name: 'NVIDIA A30', busId: '00000000:0F:00.0' }
+    { index: 0, model: 'A100-SXM4-40GB', name: 'NVIDIA A100-SXM4-40GB', pciBusId: '00000000:07:00.0', giNumbering: 'straight' },
+    { index: 1, model: 'A30', name: 'NVIDIA A30', pciBusId: '00000000:0F:00.0' }
   ])
   t.same(names(dir), NODE)
   t.same(names(dirname(dir)), ['node'], 'nothing is left beside it')

@@ -40,8 +40,8 @@ t.test('wrong options', async t => {
       'RangeError',
       "simulate: giNumbering of gpus[0] is 'straight' or 'swapped', not 'reversed'"
     ],
-    [{ gpus: ['A31'] }, 'RangeError', /^there is no board 'A31': did you mean A30\?/],
-    [{ gpus: [''] }, 'RangeError', /^there is no board ''/],
+    [{ gpus: ['A31'] }, 'RangeError', /^there is no board 'A31'; did you mean A30\?/],
+    [{ gpus: [''] }, 'RangeError', /^there is no board ''\. The simulator has /],
     [{ gpus: ['A30'], driver: 550 }, 'TypeError', "simulate: driver is a string such as '550', not 550"],
     [{ gpus: ['A30'], driver: '440' }, 'RangeError', 'driver 440 has no MIG: the first branch with it is 450'],
     [{ gpus: ['A30'], platform: 'vm' }, 'RangeError', "simulate: platform is 'bare-metal' or 'passthrough', not 'vm'"],

@@ -1,0 +1,128 @@
+/** The C++ programs of native/tests/image: built once for the tests that run them, each run on an image of its own. */
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import type { Test } from 'tap'
+import { compileImage } from '../../lib/simulator/compile-image.js'
+import { planNode, readRequest } from '../../lib/simulator/request.js'
+
+const sources = fileURLToPath(new URL('../../native/tests/image', import.meta.url))
+
+/** Everything at length and every sample whole: minutes instead of seconds. */
+export const FULL = process.env.NVML_MIG_TEST_FULL === '1'
+
+/** What all random choices of a run come from; told again by this variable, a run is the same. */
+const SEED = Number(process.env.NVML_MIG_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31))
+
+const SKIPPED = 77
+
+/** How the simulator's sources are compiled into a program: see the Makefile. */
+type Way = 'plain' | 'stepped' | 'in-place' | 'tsan' | 'sanitized'
+export type Program = `${Way}/${string}`
+
+/** Boards of two makes, so that a state fills more than a page. */
+export const EIGHT_GPUS = ['A100-SXM4-40GB*4', 'H100-SXM5-80GB*4']
+export const ONE_GPU = ['A100-SXM4-40GB']
+
+export interface Run {
+  /** The GPUs of the fresh image that the program is given. */
+  readonly gpus?: readonly string[]
+  /** Or a file of the caller's. */
+  readonly file?: string
+  /** The folder that the program may write to; a new one if left out. */
+  readonly folder?: string
+  readonly modes?: readonly string[]
+}
+
+export interface Outcome {
+  readonly code: number | null
+  readonly signal: NodeJS.Signals | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export class Programs {
+  readonly folder: string
+
+  private constructor(folder: string) {
+    this.folder = folder
+  }
+
+  /** Room for the programs and what they write; gone when the tests are over. */
+  static async begin(t: Test): Promise<Programs> {
+    const folder = await mkdtemp(join(tmpdir(), 'nvml-mig-image-'))
+    t.teardown(() => rm(folder, { recursive: true, force: true }))
+    await chmod(folder, 0o755) // one test is another user
+    t.comment(`seed ${SEED}`)
+    return new Programs(folder)
+  }
+
+  path(program: Program): string {
+    return join(this.folder, program)
+  }
+
+  async build(programs: readonly Program[]): Promise<void> {
+    const targets = programs.map(program => this.path(program))
+    await promisify(execFile)('make', ['-s', '-j2', '-C', sources, `OUT=${this.folder}`, ...targets])
+  }
+
+  /** Whether the compiler has a sanitizer, which not every distribution installs with it. */
+  async canSanitize(sanitizer: string): Promise<boolean> {
+    const source = join(this.folder, 'empty.cc')
+    await writeFile(source, 'int main() {}\n')
+    const compiler = process.env.CXX ?? 'g++'
+    const compiled = promisify(execFile)(compiler, [`-fsanitize=${sanitizer}`, source, '-o', `${source}.out`])
+    return compiled.then(
+      () => true,
+      () => false
+    )
+  }
+
+  async newFolder(): Promise<string> {
+    const folder = await mkdtemp(join(this.folder, 'run-'))
+    await chmod(folder, 0o755)
+    return folder
+  }
+
+  /** Runs a program to its end; it sets itself a limit. */
+  async start(t: Test, command: readonly string[], run: Run, env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+    const folder = run.folder ?? (await this.newFolder())
+    const file = run.file ?? join(folder, 'fresh.image')
+    if (run.gpus) await writeFile(file, compileImage(planNode(readRequest({ gpus: run.gpus }))))
+    const [program, ...first] = command
+    const modes = [...(run.modes ?? []), ...(FULL ? ['full'] : [])]
+    const child = spawn(program!, [...first, file, folder, String(SEED), ...modes], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...env }
+    })
+    t.teardown(() => child.kill('SIGKILL'))
+    const text = { stdout: '', stderr: '' }
+    child.stdout.on('data', chunk => (text.stdout += chunk))
+    child.stderr.on('data', chunk => (text.stderr += chunk))
+    const [code, signal] = await once(child, 'close')
+    return { code, signal, ...text }
+  }
+
+  /** Runs a program that must hold, or says why it cannot be tried here; what it counted. */
+  async run(t: Test, program: Program, run: Run): Promise<Record<string, number> | undefined> {
+    const { code, signal, stdout, stderr } = await this.start(t, [this.path(program)], run)
+    if (code === SKIPPED) {
+      t.plan(0, stderr.trim())
+      return undefined
+    }
+    const figures = readFigures(stdout)
+    const counted = Object.entries(figures).map(([name, value]) => `${Math.round(value)} ${name.replaceAll('_', ' ')}`)
+    if (counted.length > 0) t.comment(counted.join(', '))
+    t.equal(code, 0, code === 0 ? 'held' : `${program} ended with ${signal ?? code}. ${stderr.trim()}`)
+    return figures
+  }
+}
+
+/** The lines "name number" that a program prints. */
+export function readFigures(stdout: string): Record<string, number> {
+  return Object.fromEntries([...stdout.matchAll(/^(\w+) (\S+)$/gm)].map(([, name, value]) => [name!, Number(value)]))
+}
