@@ -187,7 +187,7 @@ export class Connection {
     return view
   }
 
-  #refusal({ status, call }: ResultHeaderRecord, { doing, gpu }: Task): NvmlError | SessionError {
+  #refusal({ status, call }: ResultHeaderRecord, { operation, doing, gpu }: Task): NvmlError | SessionError {
     switch (status) {
       case SessionStatus.closed: // the rest of a method that was let go of in its middle
       case SessionStatus.abandoned:
@@ -213,7 +213,7 @@ export class Connection {
             `(${this.symbol(call)}). gpu.instances() lists it.`
         )
       default:
-        return new NvmlError({ status, call: this.symbol(call), doing, gpu })
+        return new NvmlError({ status, call: this.symbol(call), doing, gpu, changes: /^(create|destroy)/.test(operation) })
     }
   }
 
