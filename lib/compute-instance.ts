@@ -9,7 +9,9 @@ import { type ComputeInstanceRecord, NONE } from './records.js'
 export class ComputeInstance {
   /** Unique in its GPU instance; given again after it was destroyed. */
   readonly id: number
+  /** The GPU that it is a part of. */
   readonly gpu: Gpu
+  /** Id of the GPU instance that holds it. */
   readonly gpuInstanceId: number
   /** Name of its profile: `1c.3g.20gb`; as the driver calls it, so without the `+me` of its GPU instance. */
   readonly profile: string
@@ -46,8 +48,10 @@ export class ComputeInstance {
     const { index } = this.gpu
     const doing = `find the MIG device of ${this.#title}`
     const args = [index, this.gpuInstanceId, this.id]
-    const record = await this.#connection.one({ operation: 'migDevice', args, doing, gpu: index }, migDevice)
-    return await this.gpu.describeDevice(record)
+    return await this.#connection.whole(doing, false, async () => {
+      const record = await this.#connection.one({ operation: 'migDevice', args, doing, gpu: index }, migDevice)
+      return await this.gpu.describeDevice(record)
+    })
   }
 
   /**
@@ -60,12 +64,8 @@ export class ComputeInstance {
   async destroy(): Promise<void> {
     const { index } = this.gpu
     const args = [index, ...this.#seen]
-    await this.#connection.run({
-      operation: 'destroyComputeInstance',
-      args,
-      doing: `destroy ${this.#title}`,
-      gpu: index,
-      changes: true
-    })
+    const doing = `destroy ${this.#title}`
+    const task = { operation: 'destroyComputeInstance', args, doing, gpu: index } as const
+    await this.#connection.once(doing, true, () => this.#connection.run(task))
   }
 }

@@ -31,8 +31,6 @@ export interface Task {
   doing: string
   /** Index of the GPU concerned. */
   gpu?: number
-  /** Whether it changes anything; a read-only session refuses it then. */
-  changes?: true
   text?: string
 }
 
@@ -72,6 +70,10 @@ export class Connection {
   readonly #session: number
   readonly #symbols: readonly string[]
   #closing: Promise<void> | undefined
+  /** The last method under way that may ask several times. */
+  #turn: Promise<void> | undefined
+  #unfinished = 0
+  #finished: (() => void) | undefined
 
   private constructor(native: Binding, session: number, symbols: readonly string[], readOnly: boolean) {
     this.readOnly = readOnly
@@ -114,11 +116,51 @@ export class Connection {
   }
 
   /** Throws CLOSED, or READ_ONLY for a change: what no driver needs to be asked for. */
-  check(doing: string, changes: boolean): void {
+  #admit(doing: string, changes: boolean): void {
     if (this.#closing) throw new SessionError('CLOSED', `cannot ${doing}: the session is closed`)
     if (changes && this.readOnly) {
       throw new SessionError('READ_ONLY', `cannot ${doing}: the session was opened with { readOnly: true }`)
     }
+  }
+
+  /**
+   * A method that asks once. Every method runs in one of these two, so that methods take effect in
+   * the order they were called and a close waits for those called before it.
+   */
+  async once<T>(doing: string, changes: boolean, body: () => Promise<T>): Promise<T> {
+    this.#admit(doing, changes)
+    this.#unfinished++
+    try {
+      if (this.#turn) await this.#turn
+      return await body()
+    } finally {
+      this.#end()
+    }
+  }
+
+  /** A method that may ask several times: what is called after it waits until it is through. */
+  async whole<T>(doing: string, changes: boolean, body: () => Promise<T>): Promise<T> {
+    this.#admit(doing, changes)
+    this.#unfinished++
+    const before = this.#turn
+    let through: (() => void) | undefined
+    const turn = new Promise<void>(resolve => {
+      through = resolve
+    })
+    this.#turn = turn
+    try {
+      if (before) await before
+      return await body()
+    } finally {
+      if (this.#turn === turn) this.#turn = undefined
+      through?.()
+      this.#end()
+    }
+  }
+
+  #end(): void {
+    this.#unfinished--
+    if (this.#unfinished === 0) this.#finished?.()
   }
 
   /** Carries a task out that has no result. */
@@ -139,17 +181,15 @@ export class Connection {
   }
 
   async #ask(task: Task): Promise<DataView> {
-    this.check(task.doing, task.changes ?? false)
     const view = new DataView(await this.#native.call(this.#session, Operation[task.operation], task.args, task.text))
     const header = decodeResultHeader(view, 0)
     if (header.status !== 0) throw this.#refusal(header, task)
     return view
   }
 
-  #refusal({ status, call }: ResultHeaderRecord, { doing, gpu }: Task): NvmlError | SessionError {
+  #refusal({ status, call }: ResultHeaderRecord, { operation, doing, gpu }: Task): NvmlError | SessionError {
     switch (status) {
-      case SessionStatus.closed:
-        return new SessionError('CLOSED', `cannot ${doing}: the session is closed`)
+      case SessionStatus.closed: // the rest of a method that was let go of in its middle
       case SessionStatus.abandoned:
         return new SessionError(
           'ABANDONED',
@@ -173,7 +213,7 @@ export class Connection {
             `(${this.symbol(call)}). gpu.instances() lists it.`
         )
       default:
-        return new NvmlError({ status, call: this.symbol(call), doing, gpu })
+        return new NvmlError({ status, call: this.symbol(call), doing, gpu, changes: /^(create|destroy)/.test(operation) })
     }
   }
 
@@ -189,6 +229,11 @@ export class Connection {
   }
 
   async #shutDown(): Promise<void> {
+    if (this.#unfinished > 0) {
+      await new Promise<void>(resolve => {
+        this.#finished = resolve
+      })
+    }
     const { status, call } = decodeResultHeader(new DataView(await this.#native.close(this.#session)), 0)
     if (status !== 0 && status !== SessionStatus.abandoned) {
       throw new NvmlError({ status, call: this.symbol(call), doing: 'shut NVML down' })

@@ -80,12 +80,11 @@ export function nvmlCode(status: number): NvmlCode {
 const CAPABILITY = 'or as a user who may open the device node of /proc/driver/nvidia/capabilities/mig'
 
 const changesMode = (call: string) => call === 'nvmlDeviceSetMigMode'
-const creates = (call: string) => call.includes('Create')
 const destroys = (call: string) => call.endsWith('Destroy')
 const initialises = (call: string) => call.startsWith('nvmlInit')
 
 /** One sentence on what to do about it, where there is something to do. */
-function hintFor(code: NvmlCode, call: string): string | undefined {
+function hintFor(code: NvmlCode, call: string, changes: boolean): string | undefined {
   switch (code) {
     case 'IN_USE':
       if (call === 'nvmlGpuInstanceDestroy') {
@@ -98,7 +97,7 @@ function hintFor(code: NvmlCode, call: string): string | undefined {
     case 'NO_PERMISSION':
       if (initialises(call)) return 'This user may not open /dev/nvidiactl; in a container, pass the GPU devices in.'
       if (changesMode(call)) return 'Changing the MIG mode needs root (CAP_SYS_ADMIN).'
-      if (creates(call) || destroys(call)) return `Run it as root, ${CAPABILITY}/config.`
+      if (changes) return `Run it as root, ${CAPABILITY}/config.`
       return `Run it as root, ${CAPABILITY}/monitor.`
     case 'NOT_SUPPORTED':
       if (changesMode(call)) return 'This GPU has no MIG, or its mode cannot be changed from here.'
@@ -136,6 +135,8 @@ export interface NvmlFailure {
   doing: string
   /** Index of the GPU concerned. */
   gpu?: number | undefined
+  /** Whether an instance was to be created or destroyed, even if the refused call only looked for it. */
+  changes?: boolean
   /** Replaces the usual hint. */
   hint?: string | undefined
 }
@@ -145,6 +146,7 @@ export class NvmlError extends Error {
   static {
     NvmlError.prototype.name = 'NvmlError'
   }
+  /** What to switch on; `UNKNOWN` for a code newer than this package. */
   readonly code: NvmlCode
   /** The raw `nvmlReturn_t`; tells codes apart that are newer than this package. */
   readonly status: number
@@ -155,7 +157,7 @@ export class NvmlError extends Error {
   /** One sentence on what to do about it, if there is something to do. */
   declare readonly hint?: string
 
-  constructor({ status, call, doing, gpu, hint }: NvmlFailure) {
+  constructor({ status, call, doing, gpu, changes, hint }: NvmlFailure) {
     const code = nvmlCode(status)
     const reason = REASONS[status]?.[1] ?? `NVML answers ${status}, a code newer than this package`
     super(`${call}: cannot ${doing}: ${reason} (${code})`)
@@ -163,7 +165,7 @@ export class NvmlError extends Error {
     this.status = status
     this.call = call
     if (gpu !== undefined) this.gpu = gpu
-    const advice = hint ?? hintFor(code, call)
+    const advice = hint ?? hintFor(code, call, changes ?? false)
     if (advice !== undefined) this.hint = advice
   }
 }
@@ -196,6 +198,7 @@ export class SessionError extends Error {
   static {
     SessionError.prototype.name = 'SessionError'
   }
+  /** What to switch on. */
   readonly code: SessionErrorCode
 
   constructor(code: SessionErrorCode, message: string) {

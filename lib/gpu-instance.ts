@@ -29,6 +29,7 @@ export function startOf(method: string, options: unknown): number | undefined {
 export class GpuInstance {
   /** Unique on its GPU; given again after it was destroyed. */
   readonly id: number
+  /** The GPU that it is a part of. */
   readonly gpu: Gpu
   /** Name of its profile: `3g.20gb`. */
   readonly profile: string
@@ -65,7 +66,7 @@ export class GpuInstance {
    * @see nvmlGpuInstanceGetComputeInstanceProfileInfoV, nvmlGpuInstanceGetComputeInstanceRemainingCapacity
    */
   async profiles(): Promise<ComputeInstanceProfile[]> {
-    return await this.#profiles.read()
+    return await this.#connection.once(`read the profiles of ${this.#title}`, false, () => this.#profiles.read())
   }
 
   /**
@@ -77,7 +78,7 @@ export class GpuInstance {
    * @see nvmlGpuInstanceGetComputeInstancePossiblePlacements
    */
   async placements(profile: string | number): Promise<Placements> {
-    return await this.#profiles.placements(profile)
+    return await this.#connection.whole(`read placements of ${this.#title}`, false, () => this.#profiles.placements(profile))
   }
 
   /**
@@ -90,27 +91,25 @@ export class GpuInstance {
    * @see nvmlGpuInstanceCreateComputeInstance, nvmlGpuInstanceCreateComputeInstanceWithPlacement
    */
   async createComputeInstance(profile?: string | number, options: CreateOptions = {}): Promise<ComputeInstance> {
-    this.#connection.check(`create a compute instance in ${this.#title}`, true)
-    const start = startOf('createComputeInstance', options)
-    const [first, ...others] = await this.#profiles.candidates(profile)
-    let attempt = this.#create(first!, start)
-    for (const other of others) {
-      attempt = attempt.catch((error: unknown) => {
-        if (error instanceof NvmlError && REFUSES_PROFILE.has(error.code)) return this.#create(other, start)
-        throw error
-      })
-    }
-    return await attempt
+    return await this.#connection.whole(`create a compute instance in ${this.#title}`, true, async () => {
+      const start = startOf('createComputeInstance', options)
+      const [first, ...others] = await this.#profiles.candidates(profile)
+      let attempt = this.#create(first!, start)
+      for (const other of others) {
+        attempt = attempt.catch((error: unknown) => {
+          if (error instanceof NvmlError && REFUSES_PROFILE.has(error.code)) return this.#create(other, start)
+          throw error
+        })
+      }
+      return await attempt
+    })
   }
 
   async #create(profile: ComputeInstanceProfile, start: number | undefined): Promise<ComputeInstance> {
     const gpu = this.gpu.index
     const doing = `create a ${profile.name} compute instance in ${this.#title}`
     const args = [gpu, ...this.#site.seen, profile.id, ...this.#profiles.place(profile, start)]
-    const record = await this.#connection.one(
-      { operation: 'createComputeInstance', args, doing, gpu, changes: true },
-      computeInstance
-    )
+    const record = await this.#connection.one({ operation: 'createComputeInstance', args, doing, gpu }, computeInstance)
     return new ComputeInstance(this.#connection, this.gpu, this.#site, record, profile.name)
   }
 
@@ -122,15 +121,17 @@ export class GpuInstance {
   async computeInstances(): Promise<ComputeInstance[]> {
     const gpu = this.gpu.index
     const doing = `list the compute instances of ${this.#title}`
-    const records = await this.#connection.list(
-      { operation: 'computeInstances', args: [gpu, ...this.#site.seen], doing, gpu },
-      computeInstance
-    )
-    const profiles = records.length ? await this.#profiles.known() : []
-    const name = (id: number) => profiles.find(profile => profile.id === id)?.name ?? `profile ${id}`
-    return records
-      .sort((a, b) => a.id - b.id)
-      .map(record => new ComputeInstance(this.#connection, this.gpu, this.#site, record, name(record.profileId)))
+    return await this.#connection.whole(doing, false, async () => {
+      const records = await this.#connection.list(
+        { operation: 'computeInstances', args: [gpu, ...this.#site.seen], doing, gpu },
+        computeInstance
+      )
+      const profiles = records.length ? await this.#profiles.known() : []
+      const name = (id: number) => profiles.find(profile => profile.id === id)?.name ?? `profile ${id}`
+      return records
+        .sort((a, b) => a.id - b.id)
+        .map(record => new ComputeInstance(this.#connection, this.gpu, this.#site, record, name(record.profileId)))
+    })
   }
 
   /**
@@ -143,11 +144,12 @@ export class GpuInstance {
    */
   async destroy(options: { force?: boolean } = {}): Promise<void> {
     const doing = `destroy ${this.#title}`
-    this.#connection.check(doing, true)
-    checkOptions('destroy', options, ['force'])
-    const force = flag('destroy: force', options.force)
-    const gpu = this.gpu.index
-    const args = [gpu, ...this.#site.seen, Number(force)]
-    await this.#connection.run({ operation: 'destroyGpuInstance', args, doing, gpu, changes: true })
+    await this.#connection.once(doing, true, () => {
+      checkOptions('destroy', options, ['force'])
+      const force = flag('destroy: force', options.force)
+      const gpu = this.gpu.index
+      const args = [gpu, ...this.#site.seen, Number(force)]
+      return this.#connection.run({ operation: 'destroyGpuInstance', args, doing, gpu })
+    })
   }
 }

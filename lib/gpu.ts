@@ -20,6 +20,7 @@ const gpuInstance = { bytes: gpuInstanceBytes, decode: decodeGpuInstance }
 
 /** Whether MIG is on. */
 export interface MigMode {
+  /** Whether it is on now. */
   current: boolean
   /** What it will be after the next reset; differs from `current` while a reset is owed. */
   pending: boolean
@@ -118,7 +119,7 @@ export class Gpu {
   async migMode(): Promise<MigMode> {
     const gpu = this.index
     const task = { operation: 'migMode', args: [gpu], doing: `read the MIG mode of GPU ${gpu}`, gpu } as const
-    const { current, pending } = await this.#connection.one(task, migMode)
+    const { current, pending } = await this.#connection.once(task.doing, false, () => this.#connection.one(task, migMode))
     return { current: current === 1, pending: pending === 1 }
   }
 
@@ -131,13 +132,11 @@ export class Gpu {
    */
   async setMigMode(on: boolean): Promise<MigModeChange> {
     const gpu = this.index
-    this.#connection.check(`set the MIG mode of GPU ${gpu}`, true)
-    if (typeof on !== 'boolean') throw new TypeError(`setMigMode takes true or false, not ${shown(on)}`)
-    const doing = `${on ? 'enable' : 'disable'} MIG on GPU ${gpu}`
-    const { current, pending, activation } = await this.#connection.one(
-      { operation: 'setMigMode', args: [gpu, Number(on)], doing, gpu, changes: true },
-      migMode
-    )
+    const { current, pending, activation } = await this.#connection.once(`set the MIG mode of GPU ${gpu}`, true, () => {
+      if (typeof on !== 'boolean') throw new TypeError(`setMigMode takes true or false, not ${shown(on)}`)
+      const doing = `${on ? 'enable' : 'disable'} MIG on GPU ${gpu}`
+      return this.#connection.one({ operation: 'setMigMode', args: [gpu, Number(on)], doing, gpu }, migMode)
+    })
     return {
       current: current === 1,
       pending: pending === 1,
@@ -157,7 +156,7 @@ export class Gpu {
    *   nvmlDeviceGetGpuInstanceRemainingCapacity
    */
   async profiles(): Promise<GpuInstanceProfile[]> {
-    return await this.#profiles.read()
+    return await this.#connection.once(`read the profiles of GPU ${this.index}`, false, () => this.#profiles.read())
   }
 
   /**
@@ -168,7 +167,7 @@ export class Gpu {
    * @see nvmlDeviceGetGpuInstancePossiblePlacements_v2, nvmlDeviceGetGpuInstances
    */
   async placements(profile: string | number): Promise<Placements> {
-    return await this.#profiles.placements(profile)
+    return await this.#connection.whole(`read placements of GPU ${this.index}`, false, () => this.#profiles.placements(profile))
   }
 
   /**
@@ -180,9 +179,11 @@ export class Gpu {
   async instances(): Promise<GpuInstance[]> {
     const gpu = this.index
     const task = { operation: 'gpuInstances', args: [gpu], doing: `list the GPU instances of GPU ${gpu}`, gpu } as const
-    const records = await this.#connection.list(task, gpuInstance)
-    const profiles = records.length ? await this.#profiles.known() : []
-    return records.sort((a, b) => a.id - b.id).map(record => new GpuInstance(this.#connection, this, record, profiles))
+    return await this.#connection.whole(task.doing, false, async () => {
+      const records = await this.#connection.list(task, gpuInstance)
+      const profiles = records.length ? await this.#profiles.known() : []
+      return records.sort((a, b) => a.id - b.id).map(record => new GpuInstance(this.#connection, this, record, profiles))
+    })
   }
 
   /**
@@ -192,9 +193,11 @@ export class Gpu {
   async devices(): Promise<MigDevice[]> {
     const gpu = this.index
     const task = { operation: 'migDevices', args: [gpu], doing: `list the MIG devices of GPU ${gpu}`, gpu } as const
-    const records = await this.#connection.list(task, migDevice)
-    const profiles = records.length ? await this.#profiles.knownIfReadable() : []
-    return records.map(record => new MigDevice(this.#connection, this, record, profiles))
+    return await this.#connection.whole(task.doing, false, async () => {
+      const records = await this.#connection.list(task, migDevice)
+      const profiles = records.length ? await this.#profiles.knownIfReadable() : []
+      return records.map(record => new MigDevice(this.#connection, this, record, profiles))
+    })
   }
 
   /**
@@ -207,12 +210,11 @@ export class Gpu {
    * @see nvmlDeviceCreateGpuInstance, nvmlDeviceCreateGpuInstanceWithPlacement
    */
   async createGpuInstance(profile: string | number, options: CreateOptions = {}): Promise<GpuInstance> {
-    const { args, doing } = await this.#creation('createGpuInstance', profile, options, name => `create a ${name} GPU instance`)
-    const record = await this.#connection.one(
-      { operation: 'createGpuInstance', args, doing, gpu: this.index, changes: true },
-      gpuInstance
-    )
-    return new GpuInstance(this.#connection, this, record, await this.#profiles.known())
+    return await this.#connection.whole(`create a GPU instance on GPU ${this.index}`, true, async () => {
+      const { args, doing } = await this.#creation('createGpuInstance', profile, options, name => `create a ${name} GPU instance`)
+      const record = await this.#connection.one({ operation: 'createGpuInstance', args, doing, gpu: this.index }, gpuInstance)
+      return new GpuInstance(this.#connection, this, record, await this.#profiles.known())
+    })
   }
 
   /**
@@ -225,12 +227,11 @@ export class Gpu {
    * @see nvmlDeviceCreateGpuInstance, nvmlGpuInstanceCreateComputeInstance
    */
   async create(profile: string | number, options: CreateOptions = {}): Promise<MigDevice> {
-    const { args, doing } = await this.#creation('create', profile, options, name => `create a ${name} MIG device`)
-    const record = await this.#connection.one(
-      { operation: 'createMigDevice', args, doing, gpu: this.index, changes: true },
-      migDevice
-    )
-    return await this.describeDevice(record)
+    return await this.#connection.whole(`create a MIG device on GPU ${this.index}`, true, async () => {
+      const { args, doing } = await this.#creation('create', profile, options, name => `create a ${name} MIG device`)
+      const record = await this.#connection.one({ operation: 'createMigDevice', args, doing, gpu: this.index }, migDevice)
+      return await this.describeDevice(record)
+    })
   }
 
   async #creation(
@@ -240,7 +241,6 @@ export class Gpu {
     action: (name: string) => string
   ): Promise<{ args: number[]; doing: string }> {
     const gpu = this.index
-    this.#connection.check(`${action('new')} on GPU ${gpu}`, true)
     const start = startOf(method, options)
     const chosen = await this.#profiles.find(profile)
     const place = await this.#profiles.place(chosen, start)

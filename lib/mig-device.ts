@@ -24,12 +24,15 @@ function profileOf(record: MigDeviceRecord, profiles: readonly GpuInstanceProfil
  * it was read; {@link Gpu.devices} reads anew.
  */
 export class MigDevice {
+  /** The GPU that it is a part of. */
   readonly gpu: Gpu
   /** `MIG-…`; on drivers before R470 `MIG-GPU-<uuid>/<GPU instance>/<compute instance>`. */
   readonly uuid: string
   /** Number among the MIG devices of the GPU. It changes when others come and go. */
   readonly index: number
+  /** Unique on its GPU; given again after the GPU instance was destroyed. */
   readonly gpuInstanceId: number
+  /** Unique in its GPU instance; given again after it was destroyed. */
   readonly computeInstanceId: number
   /** NVML's name: `NVIDIA A100-SXM4-40GB MIG 1g.5gb`. */
   readonly name: string
@@ -108,13 +111,8 @@ export class MigDevice {
   async destroy(): Promise<void> {
     const { index } = this.gpu
     const doing = `destroy MIG device ${this.gpuInstanceId}/${this.computeInstanceId} on GPU ${index}`
-    await this.#connection.run({
-      operation: 'destroyMigDevice',
-      args: [index, ...this.#seen],
-      doing,
-      gpu: index,
-      changes: true
-    })
+    const task = { operation: 'destroyMigDevice', args: [index, ...this.#seen], doing, gpu: index } as const
+    await this.#connection.once(doing, true, () => this.#connection.run(task))
   }
 
   /** {@link destroy}, content if it is gone already: `await using mig = await gpu.create('1g.5gb')`. */

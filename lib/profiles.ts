@@ -5,7 +5,9 @@ import { type ComputeInstanceProfileRecord, type GpuInstanceProfileRecord, NONE 
 
 /** Where an instance lies. A GPU instance counts memory slices of its GPU; a compute instance, compute slots of its GPU instance. */
 export interface Placement {
+  /** First slice or slot, from 0 on. */
   start: number
+  /** How many, side by side. */
   size: number
 }
 
@@ -28,6 +30,7 @@ export interface Engines {
 
 /** Why something could not be read. */
 export interface Unavailable {
+  /** Its name without `NVML_ERROR_`. */
   code: NvmlCode
   /** The raw `nvmlReturn_t`. */
   status: number
@@ -35,6 +38,7 @@ export interface Unavailable {
   call: string
 }
 
+/** What {@link GpuInstanceProfile} and {@link ComputeInstanceProfile} have in common. */
 export interface Profile {
   /** As the driver calls it, without `MIG `; worked out the driver's way where it gives no name (before R510). */
   name: string

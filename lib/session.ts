@@ -35,7 +35,9 @@ export interface SessionInfo {
 export interface MigDeviceRef {
   /** Whatever {@link Session.gpu} takes. */
   gpu: number | string
+  /** Id of the GPU instance on that GPU. */
   gpuInstance: number
+  /** Id of the compute instance in that GPU instance. */
   computeInstance: number
 }
 
@@ -56,6 +58,7 @@ function cudaVersion(version: number): string | null {
 
 /** A connection to NVML. Made by {@link open}; `await using` closes it. */
 export class Session {
+  /** What answers it; read when it was opened. */
   readonly info: SessionInfo
   /** Every GPU that NVML counts, also those it would not open (`unavailable`). In memory: read when the session was opened. */
   readonly gpus: readonly Gpu[]
@@ -107,15 +110,16 @@ export class Session {
    * @see nvmlDeviceGetHandleByUUID, nvmlDeviceGetMigDeviceHandleByIndex
    */
   async find(ref: string | MigDeviceRef): Promise<MigDevice | undefined> {
-    this.#connection.check('find a MIG device', false)
-    try {
-      const record = await this.#connection.one(this.#search(ref), migDevice)
-      return await this.gpu(record.gpu).describeDevice(record)
-    } catch (error) {
-      // A GPU without MIG has no MIG devices either.
-      if (error instanceof NvmlError && (error.code === 'NOT_FOUND' || error.code === 'NOT_SUPPORTED')) return undefined
-      throw error
-    }
+    return await this.#connection.whole('find a MIG device', false, async () => {
+      try {
+        const record = await this.#connection.one(this.#search(ref), migDevice)
+        return await this.gpu(record.gpu).describeDevice(record)
+      } catch (error) {
+        // A GPU without MIG has no MIG devices either.
+        if (error instanceof NvmlError && (error.code === 'NOT_FOUND' || error.code === 'NOT_SUPPORTED')) return undefined
+        throw error
+      }
+    })
   }
 
   #search(ref: string | MigDeviceRef): Task {

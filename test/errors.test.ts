@@ -38,14 +38,14 @@ t.test('a code newer than this package keeps its number', async t => {
 })
 
 t.test('hints fit the call', async t => {
-  const hint = (status: number, call: string) => new NvmlError({ status, call, doing: 'x' }).hint
+  const hint = (status: number, call: string, changes = false) => new NvmlError({ status, call, doing: 'x', changes }).hint
   t.match(hint(19, 'nvmlComputeInstanceDestroy'), /processes that run on its MIG device/)
   t.match(hint(19, 'nvmlDeviceSetMigMode'), /Destroy the instances of the GPU and stop what holds it/)
   t.match(hint(19, 'nvmlDeviceCreateGpuInstance'), /hold the whole GPU/)
   t.match(hint(4, 'nvmlInit_v2'), /\/dev\/nvidiactl/)
   t.match(hint(4, 'nvmlDeviceSetMigMode'), /root/)
-  t.match(hint(4, 'nvmlDeviceCreateGpuInstance'), /mig\/config/)
-  t.match(hint(4, 'nvmlGpuInstanceDestroy'), /mig\/config/)
+  t.match(hint(4, 'nvmlDeviceCreateGpuInstance', true), /mig\/config/)
+  t.match(hint(4, 'nvmlDeviceGetGpuInstanceById', true), /mig\/config/, 'looking for what shall be destroyed')
   t.match(hint(4, 'nvmlDeviceGetGpuInstances'), /mig\/monitor/)
   t.match(hint(3, 'nvmlDeviceSetMigMode'), /no MIG/)
   t.match(hint(3, 'nvmlDeviceCreateGpuInstance'), /MIG mode is off/)

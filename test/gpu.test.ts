@@ -347,6 +347,7 @@ t.test('without rights', async t => {
   const denied = { name: 'NvmlError', code: 'NO_PERMISSION', status: 4, gpu: 0 }
   await t.rejects(gpu.setMigMode(false), { ...denied, call: 'nvmlDeviceSetMigMode', hint: /root/ })
   await t.rejects(gpu.createGpuInstance('1g.5gb'), { ...denied, call: 'nvmlDeviceCreateGpuInstance', hint: /mig\/config/ })
+  await t.rejects(made.destroy(), { ...denied, hint: /mig\/config/ })
   await t.rejects(gpu.instances(), { ...denied, call: 'nvmlDeviceGetGpuInstances', hint: /mig\/monitor/ })
   await t.rejects(gpu.placements('1g.5gb'), denied)
   const why = (stem: string) => ({ code: 'NO_PERMISSION', status: 4, call: `nvmlDeviceGetGpuInstance${stem}` })

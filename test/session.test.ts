@@ -178,6 +178,46 @@ t.test('a closed session', async t => {
   t.equal((await nvml.gpu(0).devices()).length, 1, 'other sessions go on')
 })
 
+t.test('methods take effect in the order they are called, however often each asks', async t => {
+  const { nvml } = await openNode(t, { gpus: ['A100-SXM4-40GB'] }, { mig: true })
+  const gpu = nvml.gpu(0)
+  // The first create of a session reads the profiles before it creates; what follows must not overtake it.
+  const created = gpu.createGpuInstance('3g.20gb', { start: 0 })
+  const listed = gpu.instances()
+  const instance = await created
+  t.same(
+    (await listed).map(({ id }) => id),
+    [instance.id]
+  )
+  const compute = instance.createComputeInstance()
+  const destroyed = instance.destroy()
+  t.equal((await compute).id, 0)
+  await t.rejects(destroyed, { code: 'IN_USE' })
+  const gone = Promise.all([instance.destroy({ force: true }), gpu.devices()])
+  t.same((await gone)[1], [])
+  const refused = gpu.create('9g.90gb')
+  const after = gpu.migMode()
+  await t.rejects(refused, { code: 'UNKNOWN_PROFILE' })
+  t.ok((await after).current, 'a refusal holds nothing up')
+})
+
+t.test('a close waits for all of a method called before it', async t => {
+  const { node, nvml } = await openNode(t, { gpus: ['A100-SXM4-40GB'] }, { mig: true })
+  const created = nvml.gpu(0).create('1g.5gb')
+  const listed = nvml.gpu(0).devices()
+  const closed = nvml.close()
+  await t.rejects(nvml.gpu(0).migMode(), { code: 'CLOSED' })
+  const { uuid } = await created
+  t.same(
+    (await listed).map(device => device.uuid),
+    [uuid]
+  )
+  await closed
+  const second = await open({ library: node.library })
+  t.teardown(() => second.close())
+  t.ok(await second.find(uuid), 'what was created is there')
+})
+
 t.test('await using closes', async t => {
   const node = await simulate(A100)
   t.teardown(() => node.close())

@@ -18,7 +18,7 @@ interface SimulateOptions {
 
 const EXAMPLES = `
 Examples:
-  nvml-mig simulate --gpus A100-SXM4-40GB*2 -- nvidia-smi -L
+  nvml-mig simulate --gpus A100-SXM4-40GB*2 -- my-nvml-client
   nvml-mig simulate --gpus A30 --dir /tmp/a30      makes a node that stays
   nvml-mig list --library /tmp/a30                 looks at it`
 
@@ -55,7 +55,7 @@ async function make(io: Io, options: SimulateOptions): Promise<void> {
     node.dir,
     '',
     'Every NVML client that is started with this directory first on its library path sees the simulated GPUs:',
-    `  LD_LIBRARY_PATH=${node.dir} nvidia-smi -L`,
+    `  LD_LIBRARY_PATH=${node.dir} my-nvml-client`,
     `  nvml-mig list --library ${node.dir}`,
     '',
     `It stays until it is removed: rm -r ${node.dir}`

@@ -92,7 +92,9 @@ async function findNode(dir: string): Promise<NodeRequest | undefined> {
   }
   const { format, request } = made ?? {}
   if (format !== FORMAT) refuse(`has a node.json of format ${JSON.stringify(format)}; this version of nvml-mig reads ${FORMAT}`)
-  if (!Array.isArray(request?.gpus)) refuse('has a node.json without the request that made it')
+  const gpus: unknown = request?.gpus
+  const isModel = (gpu: unknown): boolean => typeof (gpu as { model?: unknown } | null)?.model === 'string'
+  if (!Array.isArray(gpus) || !gpus.every(isModel)) refuse('has a node.json without the request that made it')
   return request
 }
 

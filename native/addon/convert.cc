@@ -47,7 +47,7 @@ Gpu to_record(unsigned index, const nvml::DeviceIdentity& identity) {
   Gpu record{};
   record.index = index;
   record.status = identity.status.code;
-  record.call = identity.status.call;
+  record.call = identity.status.ok() ? kNone : identity.status.call;
   record.minorNumber = identity.minor_number;
   record.architecture = identity.architecture;
   record.computeCapabilityMajor = identity.compute_capability_major;

@@ -29,7 +29,7 @@ class Result {
   }
 
   Bytes finish(nvml::Status status) && {
-    const ResultHeader header{status.code, status.call, count_, 0};
+    const ResultHeader header{status.code, status.ok() ? kNone : status.call, count_, 0};
     std::memcpy(bytes_.data(), &header, sizeof header);
     return std::move(bytes_);
   }

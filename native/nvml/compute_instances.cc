@@ -9,7 +9,7 @@ namespace {
 
 Status describe(const Library& nvml, nvmlComputeInstance_t handle, ComputeInstance* instance) {
   nvmlComputeInstanceInfo_t info{};
-  const Status status = nvml.nvmlComputeInstanceGetInfo_v2(handle, &info);
+  const Status status = of_handle(nvml.nvmlComputeInstanceGetInfo_v2(handle, &info));
   if (status.ok()) {
     *instance = {
         info.id, info.profileId, {info.placement.start, info.placement.size}, info.device};
@@ -38,8 +38,8 @@ Status each_handle(const Library& nvml, nvmlGpuInstance_t gpu_instance,
   for (const ComputeInstanceProfile& profile : profiles) {
     std::vector<nvmlComputeInstance_t> handles(profile.info.instanceCount + kHandleSlack);
     unsigned count = 0;
-    status = nvml.nvmlGpuInstanceGetComputeInstances(gpu_instance, profile.info.id, handles.data(),
-                                                     &count);
+    status = of_handle(nvml.nvmlGpuInstanceGetComputeInstances(gpu_instance, profile.info.id,
+                                                               handles.data(), &count));
     if (status.code == NVML_ERROR_NOT_SUPPORTED) continue;
     if (!status.ok()) return status;
     for (unsigned i = 0; i < count && i < handles.size(); i++) {
@@ -55,7 +55,8 @@ Status each_handle(const Library& nvml, nvmlGpuInstance_t gpu_instance,
 Status find_compute_instance(const Library& nvml, nvmlGpuInstance_t gpu_instance,
                              const Expected& expected, nvmlComputeInstance_t* handle,
                              ComputeInstance* instance) {
-  Status status = nvml.nvmlGpuInstanceGetComputeInstanceById(gpu_instance, expected.id, handle);
+  Status status =
+      of_handle(nvml.nvmlGpuInstanceGetComputeInstanceById(gpu_instance, expected.id, handle));
   if (!status.ok()) return status;
   status = describe(nvml, *handle, instance);
   if (!status.ok()) return status;
@@ -79,7 +80,7 @@ Status compute_instance_placements(const Library& nvml, nvmlGpuInstance_t gpu_in
                                    unsigned profile_id, PlacementList* placements) {
   Status status = possible_compute_instance_placements(nvml, gpu_instance, profile_id,
                                                        &placements->possible);
-  if (!status.ok()) return status;
+  if (!status.ok()) return unless_gone(nvml, gpu_instance, status);
   std::vector<ComputeInstance> instances;
   status = list_compute_instances(nvml, gpu_instance, &instances);
   if (!status.ok()) return status;
@@ -99,7 +100,7 @@ Status create_compute_instance(const Library& nvml, nvmlGpuInstance_t gpu_instan
                                unsigned profile_id, Placement placement,
                                nvmlComputeInstance_t* handle, ComputeInstance* instance) {
   Status status = create(nvml, gpu_instance, profile_id, placement, handle);
-  if (!status.ok()) return status;
+  if (!status.ok()) return unless_gone(nvml, gpu_instance, status);
   status = describe(nvml, *handle, instance);
   if (!status.ok()) return after_undo(status, nvml.nvmlComputeInstanceDestroy(*handle));
   return {};
@@ -128,7 +129,7 @@ Status destroy_compute_instance(const Library& nvml, nvmlGpuInstance_t gpu_insta
   nvmlComputeInstance_t handle = nullptr;
   ComputeInstance found;
   const Status status = find_compute_instance(nvml, gpu_instance, expected, &handle, &found);
-  return status.ok() ? nvml.nvmlComputeInstanceDestroy(handle) : status;
+  return status.ok() ? of_handle(nvml.nvmlComputeInstanceDestroy(handle)) : status;
 }
 
 Status destroy_compute_instances(const Library& nvml, nvmlGpuInstance_t gpu_instance) {

@@ -9,7 +9,7 @@ namespace {
 
 Status describe(const Library& nvml, nvmlGpuInstance_t handle, GpuInstance* instance) {
   nvmlGpuInstanceInfo_t info{};
-  const Status status = nvml.nvmlGpuInstanceGetInfo(handle, &info);
+  const Status status = of_handle(nvml.nvmlGpuInstanceGetInfo(handle, &info));
   if (status.ok()) {
     *instance = {info.id, info.profileId, {info.placement.start, info.placement.size}};
   }
@@ -48,6 +48,12 @@ Status find_gpu_instance(const Library& nvml, nvmlDevice_t device, const Expecte
     return {kInstanceReplaced, status.call};
   }
   return {};
+}
+
+Status unless_gone(const Library& nvml, nvmlGpuInstance_t handle, Status answer) {
+  GpuInstance instance;
+  const Status found = describe(nvml, handle, &instance);
+  return found.code == NVML_ERROR_NOT_FOUND ? found : answer;
 }
 
 Status list_gpu_instances(const Library& nvml, nvmlDevice_t device,
@@ -117,7 +123,7 @@ Status destroy_gpu_instance(const Library& nvml, nvmlDevice_t device, const Expe
     status = destroy_compute_instances(nvml, handle);
     if (!status.ok()) return status;
   }
-  return nvml.nvmlGpuInstanceDestroy(handle);
+  return of_handle(nvml.nvmlGpuInstanceDestroy(handle));
 }
 
 }  // namespace nvml

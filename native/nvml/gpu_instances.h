@@ -30,6 +30,10 @@ struct GpuInstance {
 Status find_gpu_instance(const Library& nvml, nvmlDevice_t device, const Expected& expected,
                          nvmlGpuInstance_t* handle, GpuInstance* instance);
 
+// What a call on an instance answered; NOT_FOUND if the instance went away meanwhile, because the
+// answer is then about its dead handle, whatever else was asked.
+Status unless_gone(const Library& nvml, nvmlGpuInstance_t handle, Status answer);
+
 // Every instance on the GPU, in NVML's profile order; none while MIG mode is off.
 Status list_gpu_instances(const Library& nvml, nvmlDevice_t device,
                           std::vector<GpuInstance>* instances);

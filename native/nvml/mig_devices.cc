@@ -27,9 +27,9 @@ Status look_behind(const Library& nvml, nvmlDevice_t gpu, unsigned gpu_instance_
 
 // What the MIG handle itself tells.
 Status describe_handle(const Library& nvml, nvmlDevice_t handle, MigDevice* device) {
-  Status status = nvml.nvmlDeviceGetIndex(handle, &device->index);
+  Status status = of_handle(nvml.nvmlDeviceGetIndex(handle, &device->index));
   if (!status.ok()) return status;
-  status = read_uuid(nvml, handle, &device->uuid);
+  status = of_handle(read_uuid(nvml, handle, &device->uuid));
   if (!status.ok()) return status;
   (void)read_name(nvml, handle, &device->name);
   if (!nvml.nvmlDeviceGetAttributes_v2(handle, &device->attributes).ok()) {
@@ -101,9 +101,9 @@ Status slices_of(const Library& nvml, nvmlDevice_t gpu, unsigned profile_id, uns
 Status describe_mig_device(const Library& nvml, nvmlDevice_t gpu, nvmlDevice_t handle,
                            MigDevice* device) {
   unsigned gpu_instance = kNone, compute_instance = kNone;
-  Status status = nvml.nvmlDeviceGetGpuInstanceId(handle, &gpu_instance);
+  Status status = of_handle(nvml.nvmlDeviceGetGpuInstanceId(handle, &gpu_instance));
   if (!status.ok()) return status;
-  status = nvml.nvmlDeviceGetComputeInstanceId(handle, &compute_instance);
+  status = of_handle(nvml.nvmlDeviceGetComputeInstanceId(handle, &compute_instance));
   if (!status.ok()) return status;
   status = look_behind(nvml, gpu, gpu_instance, compute_instance, device);
   if (!status.ok()) return status;
@@ -174,7 +174,7 @@ Status create_mig_device(const Library& nvml, nvmlDevice_t gpu, const std::strin
   if (status.ok()) status = describe_handle(nvml, handle, device);
   if (status.ok()) return status;
   const Status undo = nvml.nvmlComputeInstanceDestroy(compute_instance);
-  if (!undo.ok()) return after_undo(status, undo);
+  if (!undo.ok() && !undo.gone()) return after_undo(status, undo);
   return after_undo(status, nvml.nvmlGpuInstanceDestroy(gpu_instance));
 }
 
@@ -188,8 +188,9 @@ Status destroy_mig_device(const Library& nvml, nvmlDevice_t gpu, const Expected&
   if (!status.ok()) return status;
   std::vector<ComputeInstance> left;
   status = list_compute_instances(nvml, owner, &left);
-  if (!status.ok()) return status;
-  return left.empty() ? nvml.nvmlGpuInstanceDestroy(owner) : Status{};
+  if (status.ok() && left.empty()) status = nvml.nvmlGpuInstanceDestroy(owner);
+  // Somebody else may have been quicker with the GPU instance: it is gone, as it should be.
+  return status.gone() ? Status{} : status;
 }
 
 }  // namespace nvml

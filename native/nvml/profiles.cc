@@ -2,6 +2,8 @@
 
 #include <cstring>
 
+#include "gpu_instances.h"
+
 namespace nvml {
 namespace {
 
@@ -127,9 +129,12 @@ Status read_compute_instance_profile(const Library& nvml, nvmlGpuInstance_t inst
 
 Status list_compute_instance_profiles(const Library& nvml, nvmlGpuInstance_t instance,
                                       std::vector<ComputeInstanceProfile>* profiles) {
-  return read_profile_slots(profiles, [&](unsigned slot, ComputeInstanceProfile* profile) {
-    return read_compute_instance_profile(nvml, instance, slot, profile);
-  });
+  const Status status =
+      read_profile_slots(profiles, [&](unsigned slot, ComputeInstanceProfile* profile) {
+        return read_compute_instance_profile(nvml, instance, slot, profile);
+      });
+  // A handle that died between two slots looks like the end of the list.
+  return unless_gone(nvml, instance, status);
 }
 
 Status possible_gpu_instance_placements(const Library& nvml, nvmlDevice_t device,

@@ -49,9 +49,17 @@ struct [[nodiscard]] Status {
   }
 };
 
-// The outcome of a failure that made an undo necessary: the failure itself if the undo worked.
+// The outcome of a call that has one argument which can be wrong, the handle of an instance that was
+// just looked up: NVML calls a handle that outlived its instance an invalid argument.
+inline Status of_handle(Status status) {
+  return status.code == NVML_ERROR_INVALID_ARGUMENT ? Status{NVML_ERROR_NOT_FOUND, status.call}
+                                                    : status;
+}
+
+// The outcome of a failure that made an undo necessary: the failure itself if the undo worked, or
+// somebody else had destroyed what was to be undone.
 inline Status after_undo(Status failure, Status undo) {
-  return undo.ok() ? failure : Status{kUndoFailed, undo.call};
+  return undo.ok() || undo.gone() ? failure : Status{kUndoFailed, undo.call};
 }
 
 }  // namespace nvml

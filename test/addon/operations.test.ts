@@ -285,6 +285,61 @@ t.test('both halves of a MIG device or neither', async t => {
   t.match(await create(), { status: SessionStatus.undoFailed, call: 'nvmlComputeInstanceDestroy' })
 })
 
+t.test('what somebody else destroyed meanwhile is not found, needs no undo, and is destroyed', async t => {
+  const { fixture, ask, computeInstanceProfiles, createGpuInstance, createComputeInstance } = await ready(t)
+  await createGpuInstance(0)
+  const device = [0, 0, 0, 0, 8, 0, 0, 0, 1]
+  /** The code by which NVML calls a dead handle, for these functions while `ask` runs. */
+  const dead = async (names: string[], ask: () => Promise<{ status: number; call: string | null }>) => {
+    for (const name of names) fixture.answer(name, 2)
+    const { status, call } = await ask()
+    for (const name of names) fixture.answer(name, null)
+    return { status, call }
+  }
+  const notFound = (call: string) => ({ status: 6, call })
+
+  const inList = fixture.hold('nvmlGpuInstanceGetComputeInstanceProfileInfo')
+  const list = computeInstanceProfiles(anyWithId(0))
+  await inList.entered
+  t.strictSame(
+    await dead(['nvmlGpuInstanceGetInfo'], async () => {
+      await inList.release()
+      return list
+    }),
+    notFound('nvmlGpuInstanceGetInfo'),
+    'a list that ended early because its instance went is none'
+  )
+
+  await createComputeInstance(anyWithId(0), 0)
+  for (const [name, operation, args] of [
+    ['nvmlGpuInstanceGetComputeInstances', 'computeInstances', [0, ...anyWithId(0)]],
+    ['nvmlGpuInstanceGetComputeInstanceById', 'destroyComputeInstance', device],
+    ['nvmlComputeInstanceGetInfo_v2', 'destroyComputeInstance', device],
+    ['nvmlComputeInstanceDestroy', 'destroyMigDevice', device],
+    ['nvmlGpuInstanceDestroy', 'destroyGpuInstance', [0, 0, 0, 0, 8, 0]]
+  ] as const) {
+    t.strictSame(await dead([name], () => ask(operation, [...args])), notFound(name), `${name} in ${operation}`)
+  }
+  t.match(await ask('createComputeInstance', [0, ...anyWithId(0), 99, NONE, 1]), { status: 3 }, 'a refusal stays one')
+  t.match(await dead(['nvmlGpuInstanceDestroy'], () => ask('destroyMigDevice', device)), { status: 0 })
+  await ask('destroyGpuInstance', [0, 0, 0, 0, 8, 1])
+
+  const create = () => ask('createMigDevice', [0, 19, NONE, 1])
+  t.strictSame(await dead(['nvmlGpuInstanceGetInfo', 'nvmlGpuInstanceDestroy'], create), notFound('nvmlGpuInstanceGetInfo'))
+  for (const [name, undo] of [
+    ['nvmlComputeInstanceGetInfo_v2', ['nvmlComputeInstanceDestroy', 'nvmlGpuInstanceDestroy']],
+    ['nvmlDeviceGetIndex', ['nvmlComputeInstanceDestroy', 'nvmlGpuInstanceDestroy']]
+  ] as const) {
+    fixture.forgetCalls()
+    t.strictSame(await dead([name, ...undo], create), notFound(name))
+    t.strictSame(
+      fixture.calls().filter(call => call.endsWith('Destroy')),
+      undo,
+      'both halves were tried'
+    )
+  }
+})
+
 t.test('destroying a MIG device destroys the GPU instance with its last compute instance', async t => {
   const { ask, createGpuInstance, createComputeInstance, gpuInstances } = await ready(t)
   await createGpuInstance(0)

@@ -117,6 +117,7 @@ function client(name: string, driver: string, modes: string[]): void {
   })
 }
 
+client('5: a client that loads two copies of the library with one image', '550', ['two-copies'])
 client('6: a client of another user reads, and changes answer NO_PERMISSION', '550', ['unprivileged'])
 client('9: a client of a removed node reads, and changes say so', '550', ['replaced'])
 client('10: a client without descriptors, and after closefrom(3)', '550', ['descriptors'])

@@ -107,22 +107,17 @@ export class Programs {
     return { code, signal, ...text }
   }
 
-  /** Runs a program that must hold, or says why it cannot be tried here; what it counted. */
-  async run(t: Test, program: Program, run: Run): Promise<Record<string, number> | undefined> {
+  /** Runs a program that must hold, or says why it cannot be tried here. */
+  async run(t: Test, program: Program, run: Run): Promise<void> {
     const { code, signal, stdout, stderr } = await this.start(t, [this.path(program)], run)
     if (code === SKIPPED) {
       t.plan(0, stderr.trim())
-      return undefined
+      return
     }
-    const figures = readFigures(stdout)
-    const counted = Object.entries(figures).map(([name, value]) => `${Math.round(value)} ${name.replaceAll('_', ' ')}`)
+    // Lines "name number".
+    const figures = [...stdout.matchAll(/^(\w+) (\S+)$/gm)]
+    const counted = figures.map(([, name, value]) => `${Math.round(Number(value))} ${name!.replaceAll('_', ' ')}`)
     if (counted.length > 0) t.comment(counted.join(', '))
     t.equal(code, 0, code === 0 ? 'held' : `${program} ended with ${signal ?? code}. ${stderr.trim()}`)
-    return figures
   }
-}
-
-/** The lines "name number" that a program prints. */
-export function readFigures(stdout: string): Record<string, number> {
-  return Object.fromEntries([...stdout.matchAll(/^(\w+) (\S+)$/gm)].map(([, name, value]) => [name!, Number(value)]))
 }

@@ -104,6 +104,12 @@ t.test('what is no node is refused and left alone', async t => {
       broken: { 'node.json': '{', 'libnvidia-ml.so.1': '', 'node.image': '', root: {} },
       newer: { 'node.json': '{"format":"nvml-mig-node/2"}', 'libnvidia-ml.so.1': '', 'node.image': '', root: {} },
       empty: { 'node.json': '{"format":"nvml-mig-node/1"}', 'libnvidia-ml.so.1': '', 'node.image': '', root: {} },
+      odd: {
+        'node.json': '{"format":"nvml-mig-node/1","request":{"gpus":[null]}}',
+        'libnvidia-ml.so.1': '',
+        'node.image': '',
+        root: {}
+      },
       leftover: { 'node.image': 'half of' }
     })
   )
@@ -115,6 +121,7 @@ t.test('what is no node is refused and left alone', async t => {
     broken: `${dir}/broken has a node.json that cannot be read; ${left}`,
     newer: `${dir}/newer has a node.json of format "nvml-mig-node/2"; this version of nvml-mig reads nvml-mig-node/1; ${left}`,
     empty: `${dir}/empty has a node.json without the request that made it; ${left}`,
+    odd: `${dir}/odd has a node.json without the request that made it; ${left}`,
     leftover: `${dir}/leftover holds node.image and is no simulated node; ${left}`
   }
   const all = names(dir)

@@ -229,7 +229,7 @@ void Run(const Options& options) {
     }
   }
   if (options.has("kills")) {
-    stepper.KillBetween(Step::before_mutex, Step::copied, options.full, &random);
+    stepper.KillBetween(Step::before_mutex, Step::locked, options.full, &random);
     stepper.KillBetween(Step::written, Step::none, options.full, &random);
   }
 #endif

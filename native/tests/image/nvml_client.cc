@@ -4,6 +4,7 @@
 //   fork             after fork() every function of the child answers UNINITIALIZED until its own
 //                    init; FOLDER/exported lists the names the library exports, with "early-version"
 //                    nvmlSystemGetNVMLVersion works before init
+//   two-copies       (5 of 12) two copies of the library that share an image, in one process
 //   unprivileged     (6 of 12) another user's client reads, and changes answer NO_PERMISSION
 //   replaced         (9 of 12) a client of a node that was removed reads, and changes say so
 //   descriptors      (10 of 12) after closefrom(3) changes work; without descriptors they say so
@@ -20,6 +21,7 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "abi/nvml_abi.h"
 #include "support.h"
@@ -230,6 +232,35 @@ void Forked(void* library, const Nvml& nvml, const Options& options) {
   Figure("forks_beside_threads", kForksBesideThreads);
 }
 
+// The other copy has a directory of its own, in which the image is the same file.
+void TwoCopies(const Nvml& one, const Options& options) {
+  namespace fs = std::filesystem;
+  const fs::path library = options.image, beside = options.folder + "/other-node";
+  fs::create_directory(beside);
+  fs::copy_file(library, beside / library.filename());
+  fs::create_hard_link(library.parent_path() / "node.image", beside / "node.image");
+  const Nvml other = Functions(Load((beside / library.filename()).c_str()));
+  EXPECT(one.nvmlInit_v2 != other.nvmlInit_v2, "the loader took two files for one library");
+  const Handles handles = Partition(one);
+  MUST(NVML_SUCCESS, one.nvmlInit_v2());
+  const Handles others = Find(other);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 2; i++) {
+    threads.emplace_back([&] { for (int j = 0; j < 1'000; j++) CreateAndDestroy(one, handles); });
+    threads.emplace_back([&] { for (int j = 0; j < 1'000; j++) CreateAndDestroy(other, others); });
+  }
+  for (std::thread& thread : threads) thread.join();
+  for (const Nvml* nvml : {&one, &other}) {
+    nvmlGpuInstance_t instances[8];
+    unsigned count = 8;
+    MUST(NVML_SUCCESS,
+         nvml->nvmlDeviceGetGpuInstances(nvml == &one ? handles.device : others.device,
+                                          kSmallestProfile, instances, &count));
+    EXPECT(count == 1, "%u GPU instances are left, not 1", count);
+  }
+  Figure("changes", 8'000);
+}
+
 void Unprivileged(const Options& options) {
   if (geteuid() != 0) Skip("dropping root's rights takes root's rights");
   MustSucceed(Spawn([&] { (void)Partition(Functions(Load(options.image.c_str()))); }),
@@ -273,6 +304,7 @@ void Run(const Options& options) {
   void* library = Load(options.image.c_str());
   const Nvml nvml = Functions(library);
   if (options.has("fork")) Forked(library, nvml, options);
+  if (options.has("two-copies")) TwoCopies(nvml, options);
   if (options.has("replaced")) Replaced(nvml, options);
   if (options.has("descriptors")) Descriptors(nvml);
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdlib>
+#include <cstring>
 
 #include "audit.h"
 #include "churn.h"
@@ -25,31 +26,49 @@ struct Progress {
 
 using Bytes = std::vector<std::uint8_t>;
 
-// A place to damage: in the header's fields, in the numbers of a board, of one of its profiles or of
-// one of those' compute profiles, or anywhere.
-std::size_t Somewhere(const Bytes& bytes, Random* random) {
-  const std::size_t board = simulator::kImageHeaderBytes + sizeof(simulator::Node);
-  const std::size_t profile = board + offsetof(simulator::GpuBoard, profiles) +
-                              random->Below(20) * sizeof(simulator::GpuInstanceProfile);
-  const std::size_t compute = profile + offsetof(simulator::GpuInstanceProfile, computeProfiles) +
-                              random->Below(10) * sizeof(simulator::ComputeProfile);
-  switch (random->Below(5)) {
-    case 0: return random->Below(offsetof(ImageHeader, gpuStateBytes) + 4);
-    case 1: return board + offsetof(simulator::GpuBoard, pciDomain) + random->Below(88);
-    case 2: return profile + random->Below(offsetof(simulator::GpuInstanceProfile, name));
-    case 3: return compute + random->Below(offsetof(simulator::ComputeProfile, name));
-    default: return random->Below(bytes.size());
+constexpr std::uint32_t kEdges[] = {0,  1,  2,  7,   8,   9,   10,   11,     15,         16,         17, 20,
+                                    21, 31, 32, 33,  64,  127, 128,  255,    256,        4096,       65'535,
+                                    0x7fffffff, 0x80000000, 0xffffffff};
+
+// One of the numbers that say how much there is of something or where it lies.
+std::size_t ANumber(Random* random) {
+  using simulator::ComputeProfile, simulator::GpuBoard, simulator::GpuInstanceProfile;
+  constexpr std::size_t header[] = {
+      offsetof(ImageHeader, fileBytes),      offsetof(ImageHeader, boardsOffset),
+      offsetof(ImageHeader, boardsBytes),    offsetof(ImageHeader, slotOffset),
+      offsetof(ImageHeader, slotOffset) + 8, offsetof(ImageHeader, slotBytes),
+      offsetof(ImageHeader, gpuCount)};
+  constexpr std::size_t board[] = {offsetof(GpuBoard, memorySlices), offsetof(GpuBoard, profileCount),
+                                   offsetof(GpuBoard, maxMigDevices),
+                                   offsetof(GpuBoard, alignedComputeSlots)};
+  constexpr std::size_t profile[] = {
+      offsetof(GpuInstanceProfile, instanceCount), offsetof(GpuInstanceProfile, placementSize),
+      offsetof(GpuInstanceProfile, startCount),    offsetof(GpuInstanceProfile, computeProfileCount),
+      offsetof(GpuInstanceProfile, excludes),      offsetof(GpuInstanceProfile, starts)};
+  constexpr std::size_t compute[] = {
+      offsetof(ComputeProfile, instanceCount), offsetof(ComputeProfile, placementSize),
+      offsetof(ComputeProfile, startCount), offsetof(ComputeProfile, starts)};
+  const auto one_of = [&](const auto& offsets) { return offsets[random->Below(std::size(offsets))]; };
+  const std::size_t at_board = simulator::kImageHeaderBytes + sizeof(simulator::Node);
+  const std::size_t at_profile =
+      at_board + offsetof(GpuBoard, profiles) + random->Below(8) * sizeof(GpuInstanceProfile);
+  const std::size_t at_compute = at_profile + offsetof(GpuInstanceProfile, computeProfiles) +
+                                 random->Below(6) * sizeof(ComputeProfile);
+  switch (random->Below(4)) {
+    case 0: return one_of(header);
+    case 1: return at_board + one_of(board);
+    case 2: return at_profile + one_of(profile);
+    default: return at_compute + one_of(compute);
   }
 }
 
 void Damage(Bytes* bytes, Random* random) {
-  const std::size_t at = Somewhere(*bytes, random);
-  const std::size_t length =
-      std::min<std::size_t>(1u << random->Below(8), bytes->size() - at);
+  const std::uint32_t edge = kEdges[random->Below(std::size(kEdges))];
+  const std::size_t at = random->Below(bytes->size());
+  const std::size_t length = std::min<std::size_t>(1u << random->Below(8), bytes->size() - at);
   const auto from = bytes->begin() + static_cast<std::ptrdiff_t>(at);
   const auto end = from + static_cast<std::ptrdiff_t>(length);
-  constexpr std::uint8_t edges[] = {0x00, 0x01, 0x07, 0x08, 0x10, 0x7f, 0x80, 0xff};
-  switch (random->Below(5)) {
+  switch (random->Below(8)) {
     case 0:
       *from ^= static_cast<std::uint8_t>(1u << random->Below(8));
       break;
@@ -57,7 +76,7 @@ void Damage(Bytes* bytes, Random* random) {
       std::generate(from, end, [&] { return static_cast<std::uint8_t>(random->Next()); });
       break;
     case 2:
-      std::fill(from, end, edges[random->Below(std::size(edges))]);
+      std::fill(from, end, static_cast<std::uint8_t>(edge));
       break;
     case 3: {
       const std::size_t other = random->Below(bytes->size() - length + 1);
@@ -67,7 +86,7 @@ void Damage(Bytes* bytes, Random* random) {
       break;
     }
     default:
-      *from = edges[random->Below(std::size(edges))];
+      std::memcpy(&(*bytes)[ANumber(random)], &edge, sizeof(edge));
   }
 }
 
