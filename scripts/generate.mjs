@@ -9,7 +9,7 @@ import { errorStrings, figuresHeader } from './generate/figures.mjs'
 import { layOut, toCpp, toTsDecoders, toTsLayout } from './generate/layout.mjs'
 import { unmodelledNames } from './generate/names.mjs'
 import { simulatorData } from './generate/simulator-data.mjs'
-import { simulatorPage } from './generate/simulator-page.mjs'
+import { boardsPage, simulatorPage } from './generate/simulator-page.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = path => readFileSync(root + path, 'utf8')
@@ -36,6 +36,7 @@ const outputs = {
   'native/simulator/image_layout.h': () => toCpp(image(), 'NVML_MIG_SIMULATOR_IMAGE_LAYOUT_H'),
   'lib/simulator/image-layout.ts': () => toTsLayout(image()),
   'lib/simulator/data.ts': () => simulatorData(simulator()),
+  'docs/boards.md': () => boardsPage(simulator()),
   'docs/simulator.md': () => simulatorPage(read('docs/simulator.md'), simulator()),
   'native/addon/records.h': () => toCpp(records(), 'NVML_MIG_ADDON_RECORDS_H'),
   'docs/nvml-coverage.md': () => coveragePage(root),

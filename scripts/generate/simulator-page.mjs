@@ -1,4 +1,5 @@
 // docs/simulator.md: the tables between its <!-- table: NAME --> marks; the words around them are ours.
+import { HEADER } from './layout.mjs'
 import { complete, LEVELS } from './simulator-data.mjs'
 
 /** A figure that nobody recorded. */
@@ -182,7 +183,6 @@ export function simulatorPage(page, { boards, formulas, releases, exported, symb
     })
   const tables = {
     boards: boardTable(rows),
-    profiles: profileTables(rows, new Set(boards.filter(row => row.profiles).map(({ model }) => model))),
     unknown: unknownTable(rows),
     formulas: formulaTable(formulas),
     variants: variantTable(rows),
@@ -194,4 +194,14 @@ export function simulatorPage(page, { boards, formulas, releases, exported, symb
     if (!tables[name]) throw new Error(`docs/simulator.md wants a table '${name}'`)
     return `${start}\n${tables[name]}\n\n${end}`
   })
+}
+
+/** docs/boards.md: the GPU-instance profiles of every board. */
+export function boardsPage({ boards }) {
+  const rows = boards.map(row => complete(row, boards))
+  const own = new Set(boards.filter(row => row.profiles).map(({ model }) => model))
+  const intro =
+    'The GPU-instance profiles that the simulator plays, board by board; [simulator.md](simulator.md) has their identity, ' +
+    'what another driver or make reports, and what becomes of a figure that nobody recorded (?).'
+  return `<!-- ${HEADER} -->\n\n# Boards\n\n${intro}\n\n${profileTables(rows, own)}\n`
 }
