@@ -1,6 +1,7 @@
 /** How a run ends: the exit codes, and errors as a sentence or as JSON. */
 import { CommanderError } from 'commander'
 import { LayoutError, NvmlError, SessionError } from '../index.js'
+import { SimulatorError } from '../simulator/index.js'
 import type { Io } from './terminal.js'
 
 export const Exit = {
@@ -42,6 +43,7 @@ export function errorAsJson(error: unknown): Record<string, unknown> {
 /** What to do about it, in words of the shell where the library speaks of its methods. */
 function hintOf(error: unknown): string | undefined {
   if (error instanceof SessionError && error.code === 'LIBRARY_NOT_FOUND') return 'Without a GPU: --simulate A100-SXM4-40GB'
+  if (error instanceof SimulatorError && error.code === 'UNKNOWN_FIGURES') return 'Here: --fill derived'
   if (error instanceof NvmlError) {
     if (error.code === 'INSUFFICIENT_RESOURCES') {
       return 'nvml-mig layout shows what is free, nvml-mig placements PROFILE where a profile could go.'

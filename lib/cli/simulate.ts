@@ -7,12 +7,14 @@ import type { Command } from 'commander'
 import { type SimulatedNode, simulate } from '../simulator/index.js'
 import type { Cli } from './cli.js'
 import { UsageError } from './exit.js'
+import { fillOption, simulation } from './source.js'
 import { type Io, print, printJson } from './terminal.js'
 
 interface SimulateOptions {
   dir?: string
   gpus: string
   driver?: string
+  fill?: 'derived'
   json?: boolean
 }
 
@@ -29,6 +31,7 @@ export function addSimulate(program: Command, cli: Cli): void {
     .argument('[command...]', 'any program that opens libnvidia-ml.so.1; after --')
     .option('--gpus <models>', 'MODEL[*N][,MODEL…]', 'A100-SXM4-40GB')
     .option('--driver <release>', 'driver release to play, e.g. 535')
+    .addOption(fillOption())
     .option('--dir <path>', 'where the node lives; it stays there and can be used again')
     .option('--json', 'JSON on stdout (without a command)')
     .addHelpText('after', EXAMPLES)
@@ -37,8 +40,8 @@ export function addSimulate(program: Command, cli: Cli): void {
     )
 }
 
-function request({ gpus, driver }: SimulateOptions, dir: string | undefined) {
-  return { gpus: gpus.split(','), ...(driver !== undefined && { driver }), ...(dir !== undefined && { dir }) }
+function request({ gpus, ...release }: SimulateOptions, dir: string | undefined) {
+  return { ...simulation(gpus, release), ...(dir !== undefined && { dir }) }
 }
 
 /** Makes a node that stays, and says how to use it. */

@@ -3,13 +3,14 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Command, Option } from 'commander'
 import { type Gpu, open, type Session } from '../index.js'
-import { simulate } from '../simulator/index.js'
+import { type SimulateOptions, simulate } from '../simulator/index.js'
 import { UsageError } from './exit.js'
 
 /** Options that every verb has. */
 export interface SourceOptions {
   simulate?: string
   driver?: string
+  fill?: 'derived'
   library?: string
   gpu?: string
   json?: boolean
@@ -22,8 +23,22 @@ export function withSource(command: Command): Command {
       new Option('--simulate <models>', 'on a simulated node: MODEL[*N][,MODEL…], e.g. A100-SXM4-40GB*2').conflicts('library')
     )
     .option('--driver <release>', 'driver release that --simulate plays, e.g. 535')
+    .addOption(fillOption())
     .option('--library <path>', 'an NVML library, or the directory of a simulated node, in place of the driver’s library')
     .option('--json', 'JSON on stdout, errors as JSON on stderr')
+}
+
+/** For boards of which not every figure is known. */
+export function fillOption(): Option {
+  return new Option('--fill <how>', 'figures nobody recorded: computed by the formulas of docs/simulator.md').choices(['derived'])
+}
+
+/** What `simulate()` is asked for: MODEL[*N][,MODEL…] and what goes with it. */
+export function simulation(
+  models: string,
+  { driver, fill }: { driver?: string | undefined; fill?: 'derived' | undefined }
+): SimulateOptions {
+  return { gpus: models.split(','), ...(driver !== undefined && { driver }), ...(fill !== undefined && { fill }) }
 }
 
 /** The library of PATH: the file itself, or what a node's directory holds, and the root that goes with it. */
@@ -39,13 +54,13 @@ function librarySource(path: string): { library: string; root?: string } {
  * for this run goes with it.
  */
 export async function withSession<T>(
-  { simulate: models, driver, library }: SourceOptions,
+  { simulate: models, driver, fill, library }: SourceOptions,
   { readOnly }: { readOnly: boolean },
   use: (nvml: Session) => Promise<T>
 ): Promise<T> {
   if (driver !== undefined && models === undefined) throw new UsageError('--driver goes with --simulate')
-  const node =
-    models === undefined ? undefined : await simulate({ gpus: models.split(','), ...(driver !== undefined && { driver }) })
+  if (fill !== undefined && models === undefined) throw new UsageError('--fill goes with --simulate')
+  const node = models === undefined ? undefined : await simulate(simulation(models, { driver, fill }))
   try {
     const source = node ? { library: node.library, root: node.root } : library === undefined ? {} : librarySource(library)
     const nvml = await open({ ...source, readOnly })

@@ -32,7 +32,8 @@ t.test('the tarball holds what users need and nothing else', async t => {
   })
   const [{ files }] = JSON.parse(output) as [{ files: { path: string }[] }]
   const paths = files.map(file => file.path)
-  const known = /^(dist|prebuilds|native|docs)\/|^(binding\.gyp|package\.json|README\.md|CHANGELOG\.md|LICENSE)$/
+  const known =
+    /^(dist|prebuilds|native|docs)\/|^(binding\.gyp|package\.json|(README|ARCHITECTURE|CONTRIBUTING|CHANGELOG)\.md|LICENSE)$/
   t.same(
     paths.filter(path => !known.test(path) || /^native\/(build|test)|\.[jt]s\.map$/.test(path)),
     []
