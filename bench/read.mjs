@@ -1,10 +1,11 @@
 // What do reads through the library cost beside the same NVML calls made from C++?
 //
-// A profile listing and gpu.devices() with seven MIG devices, on one simulated node, against
-// read_native.cc (-O2, pointers resolved once) on the same library file. Both sides take turns within
-// this run and the simulator counts every call: the counts must be equal. The simulator answers almost
-// at once, so the ratio shows the trip to the session's thread and the decoding; a driver adds its own
-// time to both sides.
+// The MIG mode (one call: hardly more than the trip to the session's thread), a profile listing and
+// gpu.devices() with seven MIG devices, on one simulated node, against read_native.cc (-O2, pointers
+// resolved once) on the same library file. Both sides take turns within this run and the simulator
+// counts every call: the counts must be equal. The simulator answers almost at once, so the ratios
+// show the trip and the decoding; a driver adds its own time to both sides. The trip is two thread
+// wake-ups, so it depends on how deep the machine lets an idle core sleep.
 import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -57,7 +58,7 @@ async function native(what) {
   }
 }
 
-const reads = { profiles: () => gpu.profiles(), devices: () => gpu.devices() }
+const reads = { mode: () => gpu.migMode(), profiles: () => gpu.profiles(), devices: () => gpu.devices() }
 
 async function library(what) {
   const before = counts()

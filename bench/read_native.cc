@@ -1,5 +1,5 @@
 // The reads of read.mjs in C++: the same NVML calls on the same library, pointers resolved once.
-//   read_native LIBRARY, then on standard input: "profiles N" | "devices N" (N times over)
+//   read_native LIBRARY, then on standard input: "mode N" | "profiles N" | "devices N" (N times over)
 // Each line is answered by one: the nanoseconds of the N rounds, then name=calls of every function
 // the simulator counted in them.
 #include <dlfcn.h>
@@ -26,6 +26,12 @@ constexpr const char* kNames[] = {
 };
 
 unsigned long long sink = 0;  // what was read, so that nothing is optimised away
+
+void mode(const Nvml& nvml, nvmlDevice_t gpu) {
+  unsigned current = 0, pending = 0;
+  nvml.nvmlDeviceGetMigMode(gpu, &current, &pending);
+  sink += current + pending;
+}
 
 void profiles(const Nvml& nvml, nvmlDevice_t gpu) {
   for (unsigned slot = 0; slot < 32; slot++) {
@@ -106,10 +112,11 @@ int main(int argc, char** argv) {
   while (std::scanf("%15s %u", what, &rounds) == 2) {
     std::vector<unsigned long long> before;
     for (const char* name : kNames) before.push_back(control->calls(name));
+    const auto read = std::strcmp(what, "mode") == 0       ? mode
+                      : std::strcmp(what, "profiles") == 0 ? profiles
+                                                           : devices;
     const auto start = std::chrono::steady_clock::now();
-    for (unsigned i = 0; i < rounds; i++) {
-      std::strcmp(what, "profiles") == 0 ? profiles(nvml, gpu) : devices(nvml, gpu);
-    }
+    for (unsigned i = 0; i < rounds; i++) read(nvml, gpu);
     const auto took = std::chrono::steady_clock::now() - start;
     std::printf("%lld", static_cast<long long>(std::chrono::nanoseconds(took).count()));
     for (size_t i = 0; i < before.size(); i++) {
