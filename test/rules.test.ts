@@ -55,6 +55,23 @@ rule('native folders include only what lies below them', function* () {
   }
 })
 
+rule('every target asserts the figures of the ABI, and every declaration has one', function* () {
+  for (const path of ['native/nvml/library.h', 'native/simulator/exported.h']) {
+    if (!read(path).includes('#include "abi/figures.h"')) yield `${path} does not include the figures`
+  }
+  const figures = JSON.parse(read('native/abi/figures.json')) as Record<string, Record<string, unknown>>
+  const known = new Set(['structs', 'versions', 'handles', 'codes', 'defines'].flatMap(kind => Object.keys(figures[kind]!)))
+  const abi = read('native/abi/nvml_abi.h')
+  const declared = [
+    ...abi.matchAll(/^\} (nvml\w+_t);/gm), // structs and unions
+    ...abi.matchAll(/^typedef struct \w+\* (nvml\w+_t);/gm), // handles
+    ...abi.matchAll(/^ {2}(NVML_\w+) = \d+,/gm), // codes
+    ...abi.matchAll(/^#define (N\w+) (?:\d|0x)/gm), // constants
+    ...abi.matchAll(/^#define (nvml\w+)/gm) // version words
+  ].map(match => match[1]!)
+  for (const name of declared) if (!known.has(name) && name !== 'nvmlReturn_t') yield `${name} has no figure`
+})
+
 rule('Node-API stays in addon/, the loader in two places', function* () {
   for (const path of native) {
     const includes = [...read(path).matchAll(/^\s*#\s*include\s+<([^>]+)>/gm)].map(match => match[1]!)

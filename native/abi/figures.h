@@ -378,5 +378,7 @@ static_assert(NVML_GPU_INSTANCE_PROFILE_CAPS_P2P == 1u);
 static_assert(NVML_GPU_INSTANCE_PROFILE_COUNT == 18u);
 static_assert(NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE == 80u);
 static_assert(NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE == 80u);
+static_assert(NVML_UUID_TYPE_ASCII == 1u);
+static_assert(NVML_UUID_TYPE_BINARY == 2u);
 
 #endif  // NVML_MIG_ABI_FIGURES_H

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "abi/figures.h"  // asserts what the compiler made of nvml_abi.h
 #include "status.h"
 
 namespace nvml {

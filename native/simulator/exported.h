@@ -3,6 +3,7 @@
 #ifndef NVML_MIG_SIMULATOR_EXPORTED_H
 #define NVML_MIG_SIMULATOR_EXPORTED_H
 
+#include "abi/figures.h"  // asserts what the compiler made of nvml_abi.h
 #include "abi/nvml_abi.h"
 
 #define NVML_MIG_EXPORT extern "C" __attribute__((visibility("default")))
