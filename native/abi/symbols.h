@@ -18,7 +18,6 @@
 // library
 NVML_SYMBOL(nvmlInit_v2, nvmlReturn_t, (void))
 NVML_SYMBOL(nvmlShutdown, nvmlReturn_t, (void))
-NVML_SYMBOL(nvmlErrorString, const char*, (nvmlReturn_t result))
 NVML_SYMBOL(nvmlSystemGetDriverVersion, nvmlReturn_t, (char* version, unsigned int length))
 NVML_SYMBOL(nvmlSystemGetNVMLVersion, nvmlReturn_t, (char* version, unsigned int length))
 NVML_SYMBOL(nvmlSystemGetCudaDriverVersion_v2, nvmlReturn_t, (int* cudaDriverVersion))
@@ -126,6 +125,7 @@ NVML_SYMBOL(nvmlDeviceGetAttributes_v2, nvmlReturn_t,
             (nvmlDevice_t device, nvmlDeviceAttributes_t* attributes))
 
 // what other clients call
+NVML_CLIENT_SYMBOL(nvmlErrorString, const char*, (nvmlReturn_t result))
 NVML_CLIENT_SYMBOL(nvmlInit, nvmlReturn_t, (void))
 NVML_CLIENT_SYMBOL(nvmlInitWithFlags, nvmlReturn_t, (unsigned int flags))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetCount, nvmlReturn_t, (unsigned int* deviceCount))
