@@ -1,5 +1,5 @@
 /**
- * Random creates and destroys on every board, beside a simple model of the rules written here from
+ * Random creates and destroys on A100, A30 and H100 boards, beside a simple model of the rules written here from
  * the boards' profiles and placements alone: what may be created, where the driver puts it, which id
  * it gets, how many more would fit, and in which order MIG devices are numbered.
  */

@@ -26,29 +26,17 @@ export function addList(program: Command, cli: Cli): void {
 
 /** What the JSON of `list` and `create` says of a MIG device. */
 export function deviceAsJson(device: MigDevice): Record<string, unknown> {
-  const {
-    uuid,
-    index,
-    name,
-    profile,
-    gpuInstanceId,
-    computeInstanceId,
-    placement,
-    memoryMiB,
-    multiprocessors,
-    cudaVisibleDevices
-  } = device
   return {
-    uuid,
-    index,
-    name,
-    profile,
-    gpuInstanceId,
-    computeInstanceId,
-    placement,
-    memoryMiB,
-    multiprocessors,
-    cudaVisibleDevices
+    uuid: device.uuid,
+    index: device.index,
+    name: device.name,
+    profile: device.profile,
+    gpuInstanceId: device.gpuInstanceId,
+    computeInstanceId: device.computeInstanceId,
+    placement: device.placement,
+    memoryMiB: device.memoryMiB,
+    multiprocessors: device.multiprocessors,
+    cudaVisibleDevices: device.cudaVisibleDevices
   }
 }
 
