@@ -16,6 +16,7 @@ constexpr const char* kImageName = "node.image";
 // Held while the library is initialised, shut down or its image is opened.
 pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
 std::atomic<unsigned> initialised{0};
+std::atomic<unsigned> period{0};
 
 // The image in use, and room for its successor: when another node was put in this one's place, the
 // next init maps that. The old mapping stays until the one after, because a thread that was slow to
@@ -107,7 +108,10 @@ void SeeAfresh(const Image& node) {
 nvmlReturn_t Initialise() {
   const PreInitImage opened;
   if (opened.get() == nullptr) return opened.code();
-  if (initialised.load(std::memory_order_relaxed) == 0) SeeAfresh(*opened.get());
+  if (initialised.load(std::memory_order_relaxed) == 0) {
+    period.fetch_add(1);
+    SeeAfresh(*opened.get());
+  }
   initialised.fetch_add(1, std::memory_order_release);
   return NVML_SUCCESS;
 }
@@ -125,6 +129,8 @@ Image* InitialisedImage() {
   if (initialised.load(std::memory_order_acquire) == 0) return nullptr;
   return image.load(std::memory_order_acquire);
 }
+
+unsigned InitPeriod() { return period.load(std::memory_order_relaxed); }
 
 PreInitImage::PreInitImage() {
   pthread_mutex_lock(&library);
