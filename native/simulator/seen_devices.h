@@ -2,9 +2,10 @@
 // a process that is initialised goes on listing a MIG device that was destroyed meanwhile, under the
 // index it had, and the device's handle goes on answering with what was. Nothing else uses this.
 //
-// A seen device is a GPU instance with its one compute instance first. What was seen is forgotten at
-// the next first init and when MIG mode goes off; a new device takes the place of one that had its
-// ids, or of a dead one when all indices are taken, so that every live device has an index.
+// A seen device is a GPU instance with its one compute instance first. Indices are given out in the
+// order of seeing. What was seen is forgotten at the next first init and when MIG mode goes off; a
+// new device takes the index of one that had its ids, or of a dead one when there is no other, so
+// that every live device has an index.
 #ifndef NVML_MIG_SIMULATOR_SEEN_DEVICES_H
 #define NVML_MIG_SIMULATOR_SEEN_DEVICES_H
 
