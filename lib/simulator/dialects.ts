@@ -73,14 +73,15 @@ const BITS: Readonly<Record<keyof Dialects, number>> = {
   misreportedCounts: 0
 }
 
-export const DIALECTS = Object.keys(BITS) as (keyof Dialects)[]
+/** The names of the switches. */
+export const dialects = Object.keys(BITS) as readonly (keyof Dialects)[]
 
 /** The switches that are on, checked. */
 export function checkDialects(where: string, given: Dialects): Dialects {
-  checkOptions(where, given, DIALECTS)
-  const on = DIALECTS.filter(name => flag(`${where}: ${name}`, given[name]))
+  checkOptions(where, given, dialects)
+  const on = dialects.filter(name => flag(`${where}: ${name}`, given[name]))
   return Object.fromEntries(on.map(name => [name, true]))
 }
 
-export const dialectBits = (dialects: Dialects): number =>
-  DIALECTS.reduce((bits, name) => (dialects[name] ? bits | BITS[name] : bits), 0)
+export const dialectBits = (spoken: Dialects): number =>
+  dialects.reduce((bits, name) => (spoken[name] ? bits | BITS[name] : bits), 0)

@@ -15,8 +15,14 @@ import {
   Operation,
   resultHeaderBytes
 } from '../../lib/records.js'
-import { DIALECTS, dialectBits } from '../../lib/simulator/dialects.js'
-import { type Dialects, type SimulatedNode, type SimulateOptions, simulate } from '../../lib/simulator/index.js'
+import { dialectBits } from '../../lib/simulator/dialects.js'
+import {
+  type Dialects,
+  dialects as known,
+  type SimulatedNode,
+  type SimulateOptions,
+  simulate
+} from '../../lib/simulator/index.js'
 import { outcome } from '../addon/fixture.js'
 import { openNode } from '../helpers/node.js'
 
@@ -24,8 +30,8 @@ const speaking = (...names: (keyof Dialects)[]): Dialects => Object.fromEntries(
 
 const SPOKEN: [name: string, dialects: Dialects][] = [
   ['none', {}],
-  ...DIALECTS.map((name): [string, Dialects] => [name, speaking(name)]),
-  ['all together', speaking(...DIALECTS)]
+  ...known.map((name): [string, Dialects] => [name, speaking(name)]),
+  ['all together', speaking(...known)]
 ]
 
 /** What is the same in every dialect: a device without its index and NVML's own spelling of its name. */
@@ -266,6 +272,12 @@ t.test('what is no dialect', async t => {
   await t.rejects(refusal('all'), { name: 'TypeError', message: /^simulate: dialects: options are an object/ })
 })
 
+t.test('docs/simulator.md has a row for each', async t => {
+  const page = readFileSync(new URL('../../docs/simulator.md', import.meta.url), 'utf8')
+  const rows = [...page.split('## Dialects')[1]!.split('\n## ')[0]!.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
+  t.same(rows.sort(), [...known].sort())
+})
+
 t.test('the bits are those of native/simulator/dialect.h', async t => {
   const header = readFileSync(new URL('../../native/simulator/dialect.h', import.meta.url), 'utf8')
   const declared = [...header.matchAll(/^ {2}k(\w+) = (\d+),/gm)].map(([, name, value]): [keyof Dialects, number] => [
@@ -275,7 +287,7 @@ t.test('the bits are those of native/simulator/dialect.h', async t => {
   t.equal(declared.length, 4)
   for (const [name, bit] of declared) t.equal(dialectBits({ [name]: true }), bit, name)
   t.equal(
-    dialectBits(speaking(...DIALECTS)),
+    dialectBits(speaking(...known)),
     declared.reduce((sum, [, bit]) => sum + bit, 0),
     'the others are data in the image'
   )
