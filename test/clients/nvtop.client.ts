@@ -31,17 +31,27 @@ if (isHere(t, 'nvtop', version) && isHere(t, 'tmux, a terminal for nvtop,', tmux
     const late = setTimeout(() => void output('tmux', ['kill-server'], env), DEADLINE)
     t.teardown(() => clearTimeout(late))
 
-    const wanted = ['NVIDIA A100-SXM4-40GB', 'NVIDIA H100 80GB HBM3', '/40.000Gi', '/79.647Gi']
+    // Names and memory of one each, readings of both.
+    const wanted: [RegExp, number][] = [
+      [/\[NVIDIA A100-SXM4-40GB\]/g, 1],
+      [/\[NVIDIA H100 80GB HBM3\]/g, 1],
+      [/ 0\.\d+Gi\/40\.000Gi\]/g, 1],
+      [/ 0\.\d+Gi\/79\.647Gi\]/g, 1],
+      [/ GPU \d+MHz +MEM \d+MHz +TEMP +\d+°C /g, 2],
+      [/ POW +\d+ \/ \d+ W/g, 2],
+      [/ GEN \d@\d+x /g, 2]
+    ]
     let screen = ''
+    const shows = ([text, times]: [RegExp, number]) => screen.match(text)?.length === times
     let quit = false
     for await (const line of createInterface({ input: terminal.stdout })) {
       if (quit || !line.startsWith('%output')) continue
       screen = (await output('tmux', ['capture-pane', '-p'], env)) ?? screen
-      if (!wanted.every(text => screen.includes(text))) continue
+      if (!wanted.every(shows)) continue
       quit = true
       await output('tmux', ['send-keys', 'q'], env)
     }
-    for (const text of wanted) t.ok(screen.includes(text), text, { screen: screen.split('\n') })
+    for (const one of wanted) t.ok(shows(one), `${one[0]}`, { screen: screen.split('\n') })
     t.equal(await readFile(status, 'utf8').catch(() => 'it did not end'), '0\n', 'it ends well')
   })
 }

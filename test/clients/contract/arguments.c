@@ -42,12 +42,6 @@ static void populate(void) {
   if (nvmlEventSetCreate(&events) == NVML_SUCCESS) is_live(OTHER_HANDLE, events);
 }
 
-static void free_event_sets(void) {
-  for (unsigned i = 0; i < live_count[OTHER_HANDLE]; i++) {
-    nvmlEventSetFree((nvmlEventSet_t)live[OTHER_HANDLE][i]);
-  }
-}
-
 static bool is_code(int code) { return (code >= 0 && code <= 30) || code == NVML_ERROR_UNKNOWN; }
 
 // The one pointer of each of these that may be NULL: it asks for a count.
@@ -88,7 +82,6 @@ static void null_pointers(void) {
       }
     }
   }
-  free_event_sets();
   end();
 }
 
@@ -196,7 +189,9 @@ static void anything(void) {
     if (function->parameters == 0) continue;
     populate();
     for (int round = 0; round < ROUNDS; round++) try_anything(function);
-    free_event_sets();
+    // With it go the event sets that were made.
+    RETURNS(NVML_SUCCESS, nvmlShutdown());
+    RETURNS(NVML_SUCCESS, nvmlInit_v2());
   }
   end();
 }
