@@ -121,6 +121,7 @@ t.test('a node.json that was changed or lost is found at init', async t => {
     if (damage) writeFileSync(file, damage(readFileSync(file, 'utf8')))
     else rmSync(file)
     await t.rejects(open({ library: node.library }), { code })
+    if (damage) await t.rejects(simulate({ gpus: ['A30'], dir: node.dir }), { code: /UNKNOWN|DIFFERENT_NODE/ })
     t.throws(() => node.check(), { code, message: sentence })
   }
 })
