@@ -8,7 +8,7 @@ import t from 'tap'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
-const NOT_OURS = /^(node_modules|\.git|\.tap|build|dist|prebuilds|temp|etc|native\/build[^/]*)$/
+const NOT_OURS = /^(node_modules|\.git|\.tap|build|dist|prebuilds|temp|etc|\.cache|native\/build[^/]*)$/
 
 function files(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap(entry => {
