@@ -40,6 +40,9 @@ inline bool MayReadProfiles(const GpuView& at) {
   return at.node.unprivileged == 0 || at.driver.driverBranch >= 510;
 }
 
+// Whether the release tells profiles and their placements also while MIG is off.
+bool ListsProfilesAnyTime(const Node& driver);
+
 // What the profile in a slot is that the release does not know: no argument, or one profile more that
 // the board lacks.
 nvmlReturn_t PastLastSlot(const Node& driver);
