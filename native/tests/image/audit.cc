@@ -1,6 +1,8 @@
 #include "audit.h"
+
 #include <algorithm>
 #include <set>
+#include <type_traits>
 
 #include "simulator/image_layout.h"
 
@@ -35,10 +37,31 @@ bool IsListed(const Profile& profile, const Instance& instance) {
          std::find(profile.starts, end, instance.start) != end;
 }
 
+// No more of a profile than there may be. `live` counts them by profile.
+template <class Profile>
+bool IsWithinLimits(const Profile* profiles, const unsigned* live, unsigned count) {
+  for (unsigned i = 0; i < count; i++) {
+    if (live[i] > profiles[i].instanceCount) return false;
+  }
+  return true;
+}
+
+// Which profiles exclude each other is the board's to say, and it may say so at either of the two.
+bool MayCoexist(const GpuBoard& board, const unsigned* live) {
+  std::uint32_t present = 0;
+  for (unsigned i = 0; i < board.profileCount; i++) present |= std::uint32_t{live[i] != 0} << i;
+  for (unsigned i = 0; i < board.profileCount; i++) {
+    const std::uint32_t others = live[i] > 1 ? present : present & ~(std::uint32_t{1} << i);
+    if (live[i] != 0 && (board.profiles[i].excludes & others) != 0) return false;
+  }
+  return true;
+}
+
 bool ComputeInstancesAreGood(const GpuInstanceProfile& profile, const GpuInstance& instance,
                              std::multiset<std::uint32_t>* stamps, Reason* reason) {
   std::uint32_t taken = 0;
   std::uint32_t ids = 0;
+  unsigned live[std::extent_v<decltype(GpuInstanceProfile::computeProfiles)>] = {};
   for (const ComputeInstance& it : instance.computeInstances) {
     if (it.stamp == 0) continue;
     stamps->insert(it.stamp);
@@ -49,14 +72,18 @@ bool ComputeInstancesAreGood(const GpuInstanceProfile& profile, const GpuInstanc
                   it.start, it.size);
       return false;
     }
+    live[it.profile]++;
   }
-  return true;
+  if (IsWithinLimits(profile.computeProfiles, live, profile.computeProfileCount)) return true;
+  reason->Say("GPU instance %u: too many compute instances of a profile", instance.id);
+  return false;
 }
 
 bool GpuIsGood(const GpuBoard& board, const GpuState& gpu, std::multiset<std::uint32_t>* stamps,
                Reason* reason) {
   std::uint32_t taken = 0;
   std::uint32_t ids = 0;
+  unsigned live[std::extent_v<decltype(GpuBoard::profiles)>] = {};
   for (const GpuInstance& it : gpu.gpuInstances) {
     if (it.stamp == 0) continue;
     stamps->insert(it.stamp);
@@ -68,8 +95,11 @@ bool GpuIsGood(const GpuBoard& board, const GpuState& gpu, std::multiset<std::ui
       return false;
     }
     if (!ComputeInstancesAreGood(board.profiles[it.profile], it, stamps, reason)) return false;
+    live[it.profile]++;
   }
-  return true;
+  if (IsWithinLimits(board.profiles, live, board.profileCount) && MayCoexist(board, live)) return true;
+  reason->Say("GPU instances of profiles that may not be live together");
+  return false;
 }
 
 }  // namespace
