@@ -38,21 +38,22 @@ bool IsListed(const Profile& profile, const Instance& instance) {
 }
 
 // No more of a profile than there may be. `live` counts them by profile.
-template <class Profile>
-bool IsWithinLimits(const Profile* profiles, const unsigned* live, unsigned count) {
-  for (unsigned i = 0; i < count; i++) {
+template <class Profile, std::size_t count>
+bool IsWithinLimits(const Profile (&profiles)[count], const unsigned (&live)[count]) {
+  for (std::size_t i = 0; i < count; i++) {
     if (live[i] > profiles[i].instanceCount) return false;
   }
   return true;
 }
 
 // Which profiles exclude each other is the board's to say, and it may say so at either of the two.
-bool MayCoexist(const GpuBoard& board, const unsigned* live) {
+template <std::size_t count>
+bool MayCoexist(const GpuInstanceProfile (&profiles)[count], const unsigned (&live)[count]) {
   std::uint32_t present = 0;
-  for (unsigned i = 0; i < board.profileCount; i++) present |= std::uint32_t{live[i] != 0} << i;
-  for (unsigned i = 0; i < board.profileCount; i++) {
+  for (std::size_t i = 0; i < count; i++) present |= std::uint32_t{live[i] != 0} << i;
+  for (std::size_t i = 0; i < count; i++) {
     const std::uint32_t others = live[i] > 1 ? present : present & ~(std::uint32_t{1} << i);
-    if (live[i] != 0 && (board.profiles[i].excludes & others) != 0) return false;
+    if (live[i] != 0 && (profiles[i].excludes & others) != 0) return false;
   }
   return true;
 }
@@ -74,7 +75,7 @@ bool ComputeInstancesAreGood(const GpuInstanceProfile& profile, const GpuInstanc
     }
     live[it.profile]++;
   }
-  if (IsWithinLimits(profile.computeProfiles, live, profile.computeProfileCount)) return true;
+  if (IsWithinLimits(profile.computeProfiles, live)) return true;
   reason->Say("GPU instance %u: too many compute instances of a profile", instance.id);
   return false;
 }
@@ -97,7 +98,7 @@ bool GpuIsGood(const GpuBoard& board, const GpuState& gpu, std::multiset<std::ui
     if (!ComputeInstancesAreGood(board.profiles[it.profile], it, stamps, reason)) return false;
     live[it.profile]++;
   }
-  if (IsWithinLimits(board.profiles, live, board.profileCount) && MayCoexist(board, live)) return true;
+  if (IsWithinLimits(board.profiles, live) && MayCoexist(board.profiles, live)) return true;
   reason->Say("GPU instances of profiles that may not be live together");
   return false;
 }
