@@ -193,12 +193,12 @@ TEST_CASE("calls that are for the other kind of device") {
       node.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(gpu, &device),
       node.nvmlDeviceGetAttributes_v2(gpu, &attributes),
       node.nvmlDeviceGetSerial(mig, text, 96),
-      node.nvmlDeviceGetMinorNumber(mig, &value)};
-  for (const nvmlReturn_t code : unsupported) CHECK(code == NVML_ERROR_NOT_SUPPORTED);
-  const nvmlReturn_t invalid[] = {
+      node.nvmlDeviceGetMinorNumber(mig, &value),
       node.nvmlDeviceGetPciInfo_v3(mig, &pci),
       node.nvmlDeviceGetArchitecture(mig, &value),
-      node.nvmlDeviceGetCudaComputeCapability(mig, &major, &minor),
+      node.nvmlDeviceGetCudaComputeCapability(mig, &major, &minor)};
+  for (const nvmlReturn_t code : unsupported) CHECK(code == NVML_ERROR_NOT_SUPPORTED);
+  const nvmlReturn_t invalid[] = {
       node.nvmlDeviceGetMigMode(mig, &value, &other),
       node.nvmlDeviceSetMigMode(mig, 0, &activation),
       node.nvmlDeviceGetMaxMigDeviceCount(mig, &value),
@@ -238,7 +238,7 @@ TEST_CASE("memory and BAR1 of GPUs and MIG devices") {
   CHECK(node.nvmlDeviceGetBAR1MemoryInfo(node.mig(1), &bar1) == NVML_SUCCESS);
   CHECK(bar1.bar1Total == 8191 * kMiB);
 
-  CHECK(node.Command(kSimulatorSetPrivileged, 0) == NVML_SUCCESS);
+  CHECK(node.Command(kSimulatorSetPrivileged, {0}) == NVML_SUCCESS);
   CHECK(node.nvmlDeviceGetMemoryInfo(node.gpu(0), &memory) == NVML_ERROR_NO_PERMISSION);
   CHECK(node.nvmlDeviceGetMemoryInfo(node.gpu(1), &memory) == NVML_SUCCESS);
   CHECK(node.nvmlDeviceGetMemoryInfo(node.mig(0), &memory) == NVML_SUCCESS);
