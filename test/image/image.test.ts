@@ -7,8 +7,9 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { simulate } from '../../lib/simulator/index.js'
 import { exportedBy, findRelease } from '../../lib/simulator/releases.js'
+import { FULL } from '../helpers/run.js'
 import { noHoles, sameChecksums, sameContents, sameLayout } from './layout.js'
-import { EIGHT_GPUS, FOUR_MAKES, FULL, ONE_GPU, type Program, Programs, type Way } from './programs.js'
+import { EIGHT_GPUS, FOUR_MAKES, ONE_GPU, type Program, Programs, type Way } from './programs.js'
 
 const MINUTE = 60_000
 t.setTimeout(FULL ? 30 * MINUTE : 5 * MINUTE)

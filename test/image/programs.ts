@@ -9,14 +9,9 @@ import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import { compileImage } from '../../lib/simulator/compile-image.js'
 import { planNode, readRequest } from '../../lib/simulator/request.js'
+import { FULL, SEED } from '../helpers/run.js'
 
 const sources = fileURLToPath(new URL('../../native/tests/image', import.meta.url))
-
-/** Everything at length and every sample whole: minutes instead of seconds. */
-export const FULL = process.env.NVML_MIG_TEST_FULL === '1'
-
-/** What all random choices of a run come from; told again by this variable, a run is the same. */
-const SEED = Number(process.env.NVML_MIG_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
 const SKIPPED = 77
 
