@@ -23,7 +23,7 @@
 #include <thread>
 #include <vector>
 
-#include "abi/nvml_abi.h"
+#include "nvml.h"
 #include "support.h"
 
 namespace nvml_mig::image_tests {
@@ -31,28 +31,6 @@ namespace {
 
 constexpr uid_t kNobody = 65534;
 constexpr unsigned kForksBesideThreads = 100;
-
-// The library's functions; null where it has none of that name.
-struct Nvml {
-#define NVML_SYMBOL(name, ret, args) ret(*name) args;
-#define NVML_CLIENT_SYMBOL(name, ret, args) ret(*name) args;
-#include "abi/symbols.h"
-};
-
-void* Load(const char* path) {
-  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  EXPECT(library != nullptr, "%s", dlerror());
-  return library;
-}
-
-Nvml Functions(void* library) {
-  Nvml nvml;
-#define NVML_SYMBOL(name, ret, args) \
-  nvml.name = reinterpret_cast<decltype(nvml.name)>(dlsym(library, #name));
-#define NVML_CLIENT_SYMBOL(name, ret, args) NVML_SYMBOL(name, ret, args)
-#include "abi/symbols.h"
-  return nvml;
-}
 
 #define MUST(expected, call)                                                                   \
   do {                                                                                         \
@@ -238,7 +216,9 @@ void TwoCopies(const Nvml& one, const Options& options) {
   const fs::path library = options.image, beside = options.folder + "/other-node";
   fs::create_directory(beside);
   fs::copy_file(library, beside / library.filename());
-  fs::create_hard_link(library.parent_path() / "node.image", beside / "node.image");
+  for (const char* shared : {"node.image", "node.json"}) {
+    fs::create_hard_link(library.parent_path() / shared, beside / shared);
+  }
   const Nvml other = Functions(Load((beside / library.filename()).c_str()));
   EXPECT(one.nvmlInit_v2 != other.nvmlInit_v2, "the loader took two files for one library");
   const Handles handles = Partition(one);
