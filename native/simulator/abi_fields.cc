@@ -8,9 +8,6 @@ using namespace nvml_mig::simulator;
 
 namespace {
 
-// The first branch that lists profiles while MIG is off (header 12.4 has the field that says so).
-constexpr unsigned kFirstBranchWithProfilesAnyTime = 550;
-
 struct Field {
   unsigned id;
   Reading reading;
@@ -59,7 +56,7 @@ nvmlReturn_t GiveField(const Subject& subject, nvmlFieldValue_t* field) {
     case NVML_FI_DEV_IS_RESETLESS_MIG_SUPPORTED:
       return GiveWord(field, subject.board->modeNeedsReset == 0);
     case NVML_FI_DEV_IS_MIG_MODE_INDEPENDENT_MIG_QUERY_CAPABLE:
-      return GiveWord(field, subject.driver->driverBranch >= kFirstBranchWithProfilesAnyTime);
+      return GiveWord(field, ListsProfilesAnyTime(*subject.driver));
   }
   for (const Field& known : kFields) {
     if (known.id != field->fieldId) continue;
