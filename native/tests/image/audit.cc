@@ -21,9 +21,9 @@ unsigned ExpectedId(const GpuBoard& board, unsigned start, unsigned size) {
 }
 
 // Units start to start + size - 1 taken; false when one of them was already.
-bool Take(std::uint32_t* taken, unsigned start, unsigned size) {
+bool Take(std::uint64_t* taken, unsigned start, unsigned size) {
   for (unsigned unit = start; unit < start + size; unit++) {
-    const std::uint32_t bit = std::uint32_t{1} << unit;
+    const std::uint64_t bit = std::uint64_t{1} << unit;
     if ((*taken & bit) != 0) return false;
     *taken |= bit;
   }
@@ -58,17 +58,20 @@ bool MayCoexist(const GpuInstanceProfile (&profiles)[count], const unsigned (&li
   return true;
 }
 
+// `orders` are those of the GPU's compute instances, whichever GPU instance they are in.
 bool ComputeInstancesAreGood(const GpuInstanceProfile& profile, const GpuInstance& instance,
-                             std::multiset<std::uint32_t>* stamps, Reason* reason) {
-  std::uint32_t taken = 0;
-  std::uint32_t ids = 0;
+                             std::multiset<std::uint32_t>* stamps, std::uint64_t* orders,
+                             Reason* reason) {
+  std::uint64_t taken = 0;
+  std::uint64_t ids = 0;
   unsigned live[std::extent_v<decltype(GpuInstanceProfile::computeProfiles)>] = {};
   for (const ComputeInstance& it : instance.computeInstances) {
     if (it.stamp == 0) continue;
     stamps->insert(it.stamp);
     if (it.profile >= profile.computeProfileCount ||
         !IsListed(profile.computeProfiles[it.profile], it) || !Take(&taken, it.start, it.size) ||
-        it.id >= kMaxComputeInstances || !Take(&ids, it.id, 1)) {
+        it.id >= kMaxComputeInstances || !Take(&ids, it.id, 1) ||
+        it.order >= kMaxGpuInstances * kMaxComputeInstances || !Take(orders, it.order, 1)) {
       reason->Say("GPU instance %u: compute instance %u at %u:%u cannot be", instance.id, it.id,
                   it.start, it.size);
       return false;
@@ -82,8 +85,9 @@ bool ComputeInstancesAreGood(const GpuInstanceProfile& profile, const GpuInstanc
 
 bool GpuIsGood(const GpuBoard& board, const GpuState& gpu, std::multiset<std::uint32_t>* stamps,
                Reason* reason) {
-  std::uint32_t taken = 0;
-  std::uint32_t ids = 0;
+  std::uint64_t taken = 0;
+  std::uint64_t ids = 0;
+  std::uint64_t orders = 0;
   unsigned live[std::extent_v<decltype(GpuBoard::profiles)>] = {};
   for (const GpuInstance& it : gpu.gpuInstances) {
     if (it.stamp == 0) continue;
@@ -95,7 +99,9 @@ bool GpuIsGood(const GpuBoard& board, const GpuState& gpu, std::multiset<std::ui
                   it.size);
       return false;
     }
-    if (!ComputeInstancesAreGood(board.profiles[it.profile], it, stamps, reason)) return false;
+    if (!ComputeInstancesAreGood(board.profiles[it.profile], it, stamps, &orders, reason)) {
+      return false;
+    }
     live[it.profile]++;
   }
   if (IsWithinLimits(board.profiles, live) && MayCoexist(board.profiles, live)) return true;
