@@ -82,7 +82,7 @@ async function findNode(dir: string): Promise<NodeRequest | undefined> {
   const refuse = (why: string): never => {
     throw new SimulatorError('NOT_A_NODE', `${dir} ${why}; it was left as it is. Choose a directory that is new or empty.`)
   }
-  if (!names.includes('node.json') && !names.includes('node.image'))
+  if (!names.includes('node.json') && !(names.includes('node.image') && names.includes(LIBRARY)))
     refuse(`holds ${names.slice(0, 3).join(', ')} and is no simulated node`)
   const missing = parts.filter(name => !names.includes(name))
   if (missing.length > 0) refuse(`is a damaged node: it has no ${missing.join(' and no ')}`)
