@@ -1,0 +1,31 @@
+// The nodes that inputs start from, and the one that lies beside this program: the library under test
+// is linked into it, so that is where it looks for its node.
+#ifndef NVML_MIG_TESTS_FUZZ_NODE_H
+#define NVML_MIG_TESTS_FUZZ_NODE_H
+
+#include <string>
+#include <vector>
+
+#include "known.h"
+#include "ring.h"
+
+namespace nvml_mig::fuzz {
+
+using Image = std::vector<std::uint8_t>;
+
+struct Node {
+  Image image;
+  Known known;  // what a client of this node learns by asking for all there is
+};
+// Each twice: as it was made, and with instances on every GPU.
+const Ring<Node>& Nodes();
+
+// Puts an image in place of the one that is there, as a writer that renames does.
+void Place(const Image& image);
+void RemovePlaced();
+bool IsPlaced();
+// The node is placed and in the state that it starts in, by the cheapest way.
+void Restore(const Node& node);
+
+}  // namespace nvml_mig::fuzz
+#endif  // NVML_MIG_TESTS_FUZZ_NODE_H
