@@ -50,6 +50,7 @@
         "native/simulator/identity.cc",
         "native/simulator/image.cc",
         "native/simulator/image_change.cc",
+        "native/simulator/image_description.cc",
         "native/simulator/image_lock.cc",
         "native/simulator/image_path.cc",
         "native/simulator/image_verify.cc",

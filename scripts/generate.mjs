@@ -24,6 +24,7 @@ const boards = () =>
 const simulator = () => ({
   boards: boards(),
   formulas: json('lib/simulator/formulas.json'),
+  readings: json('lib/simulator/readings.json'),
   releases: json('lib/simulator/releases.json'),
   exported: json('native/simulator/exported_names.json'),
   symbols: read('native/abi/symbols.h')

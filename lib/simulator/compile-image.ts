@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { type BoardRow, type ComputeProfileRow, excludedBeside, type GpuProfileRow } from './boards.js'
 import { checksum } from './checksum.js'
+import { type Dialects, dialectBits } from './dialects.js'
 import type { FilledFigure } from './fill.js'
 import type { BoardIdentity } from './identity.js'
 import {
@@ -15,9 +16,11 @@ import {
   ImageHeader,
   Node,
   NodeState,
+  Readings,
   Slot
 } from './image-layout.js'
-import type { Release } from './releases.js'
+import { type AllReadings, vbiosVersionOf, word } from './readings.js'
+import { type Release, writesWideProcessRows } from './releases.js'
 
 /** One GPU of a node: its board as the node's driver shows it, and what is its own. */
 export interface NodeGpu {
@@ -26,6 +29,7 @@ export interface NodeGpu {
   /** The figures of the board that are computed, nobody having recorded them. */
   readonly filled: readonly FilledFigure[]
   readonly giNumbering: 'straight' | 'swapped'
+  readonly readings: AllReadings
 }
 
 /** Everything an image is made from. */
@@ -34,6 +38,7 @@ export interface NodePlan {
   readonly gpus: readonly NodeGpu[]
   readonly platform: 'bare-metal' | 'passthrough'
   readonly privileged: boolean
+  readonly dialects: Dialects
 }
 
 /** NVML_DEVICE_ARCH_*. */
@@ -140,6 +145,7 @@ function putBoard(
     uuid: identity.uuid,
     serial: identity.serial,
     boardPartNumber: identity.boardPartNumber,
+    vbiosVersion: vbiosVersionOf(board),
     busId: identity.busId,
     pciBus: identity.pciBus,
     pciDeviceId: Number(board.identity.pciDeviceId),
@@ -154,7 +160,6 @@ function putBoard(
     maxMigDevices: board.identity.maxMigDevices,
     alignedComputeSlots: board.alignedComputeSlots,
     memoryTotalMiB: board.identity.memoryTotalMiB,
-    idleMemoryMiB: board.idleMemory.mib,
     bar1TotalMiB: board.identity.bar1TotalMiB,
     profileCount: board.profiles.length,
     migUuids: identity.migUuids
@@ -167,15 +172,18 @@ const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64
 
 /**
  * The whole image as one buffer: header, Node, boards, and the two slots of the live part. Slot 0 holds
- * change 0, a node with MIG off on every GPU; slot 1 holds nothing yet.
+ * change 0, a node with MIG off on every GPU; slot 1 holds nothing yet. `description` is the node.json that
+ * will lie beside it.
  */
-export function compileImage({ release, gpus, platform, privileged }: NodePlan): Buffer {
+export function compileImage({ release, gpus, platform, privileged, dialects }: NodePlan, description = ''): Buffer {
   const firstBoard = IMAGE_HEADER_BYTES + Node.bytes
   const boardsBytes = Node.bytes + gpus.length * GpuBoard.bytes
   const slotBytes = Slot.bytes + NodeState.bytes + gpus.length * GpuState.bytes
   const firstSlot = aligned(IMAGE_HEADER_BYTES + boardsBytes)
   const slots = [firstSlot, firstSlot + aligned(slotBytes)] as const
   const image = Buffer.alloc(slots[1] + aligned(slotBytes))
+  const text = Buffer.from(description)
+  const padded = Buffer.concat([text, Buffer.alloc(-text.length & 3)])
 
   put(image, IMAGE_HEADER_BYTES, Node, {
     driverVersion: release.version,
@@ -185,13 +193,20 @@ export function compileImage({ release, gpus, platform, privileged }: NodePlan):
     gpuInstanceProfileSlots: release.gpuInstanceProfileSlots,
     computeInstanceProfileSlots: release.computeInstanceProfileSlots,
     passthrough: platform === 'passthrough',
-    legacyMigUuids: release.branch < 470
+    legacyMigUuids: release.branch < 470,
+    wideProcessRows: writesWideProcessRows(release),
+    dialects: dialectBits(dialects)
   })
   for (const [i, gpu] of gpus.entries()) {
     putBoard(image, firstBoard + i * GpuBoard.bytes, gpu, i, release.computeInstanceProfileSlots)
   }
 
   put(image, slots[0] + Slot.bytes, NodeState, { unprivileged: !privileged })
+  for (const [i, gpu] of gpus.entries()) {
+    const at = slots[0] + Slot.bytes + NodeState.bytes + i * GpuState.bytes
+    const words = Object.entries(gpu.readings).map(([name, value]) => [name, word(value)])
+    put(image, at + GpuState.readings.offset, Readings, Object.fromEntries(words))
+  }
   put(image, slots[0], Slot, { seq: 0, checksum: checksum(image, slots[0] + Slot.bytes, slotBytes - Slot.bytes) })
   put(image, slots[1], Slot, { seq: 2n ** 64n - 1n })
 
@@ -210,7 +225,9 @@ export function compileImage({ release, gpus, platform, privileged }: NodePlan):
     nodeBytes: Node.bytes,
     gpuBoardBytes: GpuBoard.bytes,
     nodeStateBytes: NodeState.bytes,
-    gpuStateBytes: GpuState.bytes
+    gpuStateBytes: GpuState.bytes,
+    descriptionBytes: text.length,
+    descriptionChecksum: text.length > 0 ? checksum(padded, 0, padded.length) : 0
   })
   put(image, 0, ImageHeader, { headerChecksum: checksum(image, 0, HEADER_CHECKED_BYTES) })
   return image

@@ -2,13 +2,14 @@
 // node.image: what a simulated node keeps on disk. One page of header, the immutable part (Node, then one GpuBoard per GPU), then two slots for the live part (Slot, NodeState, then one GpuState per GPU). Little-endian, every offset fixed. Slots and boards start on 64-byte boundaries.
 
 export const IMAGE_MAGIC = 0x0047494d4c4d564en
-export const IMAGE_LAYOUT_VERSION = 1
+export const IMAGE_LAYOUT_VERSION = 2
 export const IMAGE_HEADER_BYTES = 4096
 export const MAX_GPUS = 16
 export const MAX_GPU_INSTANCES = 8
 export const MAX_COMPUTE_INSTANCES = 8
 export const MAX_CLIENTS = 32
 export const NONE8 = 255
+export const NO_READING = 0xffffffffffffffffn
 
 /** Constant but for `current` and `retired`, which have a cache line each. headerChecksum covers bytes 0 to 2039. */
 export const ImageHeader = {
@@ -33,6 +34,10 @@ export const ImageHeader = {
   nodeStateBytes: { offset: 100, type: 'u32', size: 4, count: 1 },
   /** sizeof(GpuState) */
   gpuStateBytes: { offset: 104, type: 'u32', size: 4, count: 1 },
+  /** length of the node.json beside the image; 0: there is none */
+  descriptionBytes: { offset: 112, type: 'u64', size: 8, count: 1 },
+  /** of that file's bytes */
+  descriptionChecksum: { offset: 120, type: 'u64', size: 8, count: 1 },
   /** over bytes 0 to 2039 */
   headerChecksum: { offset: 2040, type: 'u64', size: 8, count: 1 },
   /** number of the newest change; slot current & 1 holds it */
@@ -43,7 +48,7 @@ export const ImageHeader = {
 
 /** The driver release a node plays. */
 export const Node = {
-  bytes: 184,
+  bytes: 192,
   driverVersion: { offset: 0, type: 'char', size: 1, count: 80 },
   nvmlVersion: { offset: 80, type: 'char', size: 1, count: 80 },
   /** 1000 * major + 10 * minor */
@@ -58,6 +63,10 @@ export const Node = {
   passthrough: { offset: 176, type: 'u32', size: 4, count: 1 },
   /** 1: MIG-GPU-<gpu uuid>/<gi>/<ci>, up to R460 */
   legacyMigUuids: { offset: 180, type: 'u32', size: 4, count: 1 },
+  /** 1: nvmlDeviceGet…RunningProcesses_v3 writes rows of 32 bytes, 535.43 to 535.98 */
+  wideProcessRows: { offset: 184, type: 'u32', size: 4, count: 1 },
+  /** bit set of Dialect: ways in which drivers were seen to differ */
+  dialects: { offset: 188, type: 'u32', size: 4, count: 1 },
 } as const
 
 /** A compute-instance profile as one GPU-instance profile offers it. */
@@ -115,41 +124,41 @@ export const GpuInstanceProfile = {
 
 /** One GPU: identity and the MIG geometry of its board. */
 export const GpuBoard = {
-  bytes: 38184,
+  bytes: 38208,
   name: { offset: 0, type: 'char', size: 1, count: 96 },
   /** "GPU-..." */
   uuid: { offset: 96, type: 'char', size: 1, count: 96 },
   serial: { offset: 192, type: 'char', size: 1, count: 32 },
   boardPartNumber: { offset: 224, type: 'char', size: 1, count: 80 },
+  vbiosVersion: { offset: 304, type: 'char', size: 1, count: 32 },
   /** "00000000:07:00.0" */
-  busId: { offset: 304, type: 'char', size: 1, count: 32 },
-  pciDomain: { offset: 336, type: 'u32', size: 4, count: 1 },
-  pciBus: { offset: 340, type: 'u32', size: 4, count: 1 },
-  pciDevice: { offset: 344, type: 'u32', size: 4, count: 1 },
-  pciDeviceId: { offset: 348, type: 'u32', size: 4, count: 1 },
-  pciSubSystemId: { offset: 352, type: 'u32', size: 4, count: 1 },
-  minorNumber: { offset: 356, type: 'u32', size: 4, count: 1 },
+  busId: { offset: 336, type: 'char', size: 1, count: 32 },
+  pciDomain: { offset: 368, type: 'u32', size: 4, count: 1 },
+  pciBus: { offset: 372, type: 'u32', size: 4, count: 1 },
+  pciDevice: { offset: 376, type: 'u32', size: 4, count: 1 },
+  pciDeviceId: { offset: 380, type: 'u32', size: 4, count: 1 },
+  pciSubSystemId: { offset: 384, type: 'u32', size: 4, count: 1 },
+  minorNumber: { offset: 388, type: 'u32', size: 4, count: 1 },
   /** NVML_DEVICE_ARCH_* */
-  architecture: { offset: 360, type: 'u32', size: 4, count: 1 },
-  computeCapabilityMajor: { offset: 364, type: 'u32', size: 4, count: 1 },
-  computeCapabilityMinor: { offset: 368, type: 'u32', size: 4, count: 1 },
+  architecture: { offset: 392, type: 'u32', size: 4, count: 1 },
+  computeCapabilityMajor: { offset: 396, type: 'u32', size: 4, count: 1 },
+  computeCapabilityMinor: { offset: 400, type: 'u32', size: 4, count: 1 },
   /** 1: a MIG mode change needs a GPU reset and outlives a reboot (Ampere); 0: immediate, gone when the driver is unloaded */
-  modeNeedsReset: { offset: 372, type: 'u32', size: 4, count: 1 },
+  modeNeedsReset: { offset: 404, type: 'u32', size: 4, count: 1 },
   /** 1: GPU-instance ids of the two halves are exchanged */
-  swappedNumbering: { offset: 376, type: 'u32', size: 4, count: 1 },
+  swappedNumbering: { offset: 408, type: 'u32', size: 4, count: 1 },
   /** placement units of the board */
-  memorySlices: { offset: 380, type: 'u32', size: 4, count: 1 },
-  maxMigDevices: { offset: 384, type: 'u32', size: 4, count: 1 },
+  memorySlices: { offset: 412, type: 'u32', size: 4, count: 1 },
+  maxMigDevices: { offset: 416, type: 'u32', size: 4, count: 1 },
   /** 1: a compute instance without placement goes where it costs the least capacity; 0: first fit */
-  alignedComputeSlots: { offset: 388, type: 'u32', size: 4, count: 1 },
-  memoryTotalMiB: { offset: 392, type: 'u64', size: 8, count: 1 },
-  idleMemoryMiB: { offset: 400, type: 'u64', size: 8, count: 1 },
-  bar1TotalMiB: { offset: 408, type: 'u64', size: 8, count: 1 },
-  profileCount: { offset: 416, type: 'u32', size: 4, count: 1 },
-  reserved: { offset: 420, type: 'u32', size: 4, count: 1 },
-  profiles: { offset: 424, type: GpuInstanceProfile, size: 1792, count: 20 },
+  alignedComputeSlots: { offset: 420, type: 'u32', size: 4, count: 1 },
+  memoryTotalMiB: { offset: 424, type: 'u64', size: 8, count: 1 },
+  bar1TotalMiB: { offset: 432, type: 'u64', size: 8, count: 1 },
+  profileCount: { offset: 440, type: 'u32', size: 4, count: 1 },
+  reserved: { offset: 444, type: 'u32', size: 4, count: 1 },
+  profiles: { offset: 448, type: GpuInstanceProfile, size: 1792, count: 20 },
   /** 16 bytes each, by GPU-instance id (15) and first compute slot (8) */
-  migUuids: { offset: 36264, type: 'u8', size: 1, count: 1920 },
+  migUuids: { offset: 36288, type: 'u8', size: 1, count: 1920 },
 } as const
 
 /** Head of a slot. checksum covers the slot's bytes after it. */
@@ -162,7 +171,7 @@ export const Slot = {
 
 /** A process that holds a GPU or runs in an instance. */
 export const Client = {
-  bytes: 8,
+  bytes: 16,
   /** 0: the record is free */
   pid: { offset: 0, type: 'u32', size: 4, count: 1 },
   gpu: { offset: 4, type: 'u8', size: 1, count: 1 },
@@ -170,12 +179,15 @@ export const Client = {
   gpuInstance: { offset: 5, type: 'u8', size: 1, count: 1 },
   /** id, or kNone8 */
   computeInstance: { offset: 6, type: 'u8', size: 1, count: 1 },
-  reserved: { offset: 7, type: 'u8', size: 1, count: 1 },
+  /** 0: compute, 1: graphics, 2: MPS */
+  kind: { offset: 7, type: 'u8', size: 1, count: 1 },
+  /** of the GPU's, or of the instance's */
+  memoryMiB: { offset: 8, type: 'u64', size: 8, count: 1 },
 } as const
 
 /** The live part that belongs to no GPU. */
 export const NodeState = {
-  bytes: 280,
+  bytes: 536,
   /** 1: callers have neither root's rights nor a MIG capability */
   unprivileged: { offset: 0, type: 'u32', size: 4, count: 1 },
   /** stamp given to the newest instance */
@@ -184,12 +196,12 @@ export const NodeState = {
   created: { offset: 8, type: 'u64', size: 8, count: 1 },
   /** GPU and compute instances destroyed since the node was made */
   destroyed: { offset: 16, type: 'u64', size: 8, count: 1 },
-  clients: { offset: 24, type: Client, size: 8, count: 32 },
+  clients: { offset: 24, type: Client, size: 16, count: 32 },
 } as const
 
 /** A live compute instance. */
 export const ComputeInstance = {
-  bytes: 8,
+  bytes: 12,
   /** 0: the record is free. Never given twice, so that a stale handle meets no other instance */
   stamp: { offset: 0, type: 'u32', size: 4, count: 1 },
   id: { offset: 4, type: 'u8', size: 1, count: 1 },
@@ -198,11 +210,14 @@ export const ComputeInstance = {
   /** compute slot within the GPU instance */
   start: { offset: 6, type: 'u8', size: 1, count: 1 },
   size: { offset: 7, type: 'u8', size: 1, count: 1 },
+  /** lowest number that no compute instance of the GPU had when this one was created; a MIG index where indices have holes */
+  order: { offset: 8, type: 'u8', size: 1, count: 1 },
+  reserved: { offset: 9, type: 'u8', size: 1, count: 3 },
 } as const
 
 /** A live GPU instance. */
 export const GpuInstance = {
-  bytes: 72,
+  bytes: 104,
   /** 0: the record is free */
   stamp: { offset: 0, type: 'u32', size: 4, count: 1 },
   id: { offset: 4, type: 'u8', size: 1, count: 1 },
@@ -211,13 +226,78 @@ export const GpuInstance = {
   /** memory slice */
   start: { offset: 6, type: 'u8', size: 1, count: 1 },
   size: { offset: 7, type: 'u8', size: 1, count: 1 },
-  computeInstances: { offset: 8, type: ComputeInstance, size: 8, count: 8 },
+  computeInstances: { offset: 8, type: ComputeInstance, size: 12, count: 8 },
+} as const
+
+/** What a GPU shows of itself, in the units of the names. kNoReading: it has no such thing. */
+export const Readings = {
+  bytes: 440,
+  powerMilliwatts: { offset: 0, type: 'u64', size: 8, count: 1 },
+  powerLimitMilliwatts: { offset: 8, type: 'u64', size: 8, count: 1 },
+  powerDefaultLimitMilliwatts: { offset: 16, type: 'u64', size: 8, count: 1 },
+  powerMinLimitMilliwatts: { offset: 24, type: 'u64', size: 8, count: 1 },
+  powerMaxLimitMilliwatts: { offset: 32, type: 'u64', size: 8, count: 1 },
+  temperatureCelsius: { offset: 40, type: 'u64', size: 8, count: 1 },
+  memoryTemperatureCelsius: { offset: 48, type: 'u64', size: 8, count: 1 },
+  shutdownTemperatureCelsius: { offset: 56, type: 'u64', size: 8, count: 1 },
+  slowdownTemperatureCelsius: { offset: 64, type: 'u64', size: 8, count: 1 },
+  gpuMaxTemperatureCelsius: { offset: 72, type: 'u64', size: 8, count: 1 },
+  memoryMaxTemperatureCelsius: { offset: 80, type: 'u64', size: 8, count: 1 },
+  graphicsClockMHz: { offset: 88, type: 'u64', size: 8, count: 1 },
+  smClockMHz: { offset: 96, type: 'u64', size: 8, count: 1 },
+  memoryClockMHz: { offset: 104, type: 'u64', size: 8, count: 1 },
+  videoClockMHz: { offset: 112, type: 'u64', size: 8, count: 1 },
+  maxGraphicsClockMHz: { offset: 120, type: 'u64', size: 8, count: 1 },
+  maxSmClockMHz: { offset: 128, type: 'u64', size: 8, count: 1 },
+  maxMemoryClockMHz: { offset: 136, type: 'u64', size: 8, count: 1 },
+  maxVideoClockMHz: { offset: 144, type: 'u64', size: 8, count: 1 },
+  /** 0 is P0 */
+  performanceState: { offset: 152, type: 'u64', size: 8, count: 1 },
+  fanSpeedPercent: { offset: 160, type: 'u64', size: 8, count: 1 },
+  gpuUtilizationPercent: { offset: 168, type: 'u64', size: 8, count: 1 },
+  memoryUtilizationPercent: { offset: 176, type: 'u64', size: 8, count: 1 },
+  encoderUtilizationPercent: { offset: 184, type: 'u64', size: 8, count: 1 },
+  decoderUtilizationPercent: { offset: 192, type: 'u64', size: 8, count: 1 },
+  jpegUtilizationPercent: { offset: 200, type: 'u64', size: 8, count: 1 },
+  ofaUtilizationPercent: { offset: 208, type: 'u64', size: 8, count: 1 },
+  /** in use on a GPU that is not partitioned, before any client */
+  idleMemoryMiB: { offset: 216, type: 'u64', size: 8, count: 1 },
+  /** kept by the driver, part of the total */
+  memoryReservedMiB: { offset: 224, type: 'u64', size: 8, count: 1 },
+  eccEnabled: { offset: 232, type: 'u64', size: 8, count: 1 },
+  eccPendingEnabled: { offset: 240, type: 'u64', size: 8, count: 1 },
+  eccVolatileCorrectedDram: { offset: 248, type: 'u64', size: 8, count: 1 },
+  eccVolatileUncorrectedDram: { offset: 256, type: 'u64', size: 8, count: 1 },
+  eccVolatileCorrectedSram: { offset: 264, type: 'u64', size: 8, count: 1 },
+  eccVolatileUncorrectedSram: { offset: 272, type: 'u64', size: 8, count: 1 },
+  eccAggregateCorrectedDram: { offset: 280, type: 'u64', size: 8, count: 1 },
+  eccAggregateUncorrectedDram: { offset: 288, type: 'u64', size: 8, count: 1 },
+  eccAggregateCorrectedSram: { offset: 296, type: 'u64', size: 8, count: 1 },
+  eccAggregateUncorrectedSram: { offset: 304, type: 'u64', size: 8, count: 1 },
+  remappedRowsCorrectable: { offset: 312, type: 'u64', size: 8, count: 1 },
+  remappedRowsUncorrectable: { offset: 320, type: 'u64', size: 8, count: 1 },
+  remappedRowsPending: { offset: 328, type: 'u64', size: 8, count: 1 },
+  remappedRowsFailed: { offset: 336, type: 'u64', size: 8, count: 1 },
+  pcieGeneration: { offset: 344, type: 'u64', size: 8, count: 1 },
+  pcieMaxGeneration: { offset: 352, type: 'u64', size: 8, count: 1 },
+  pcieDeviceMaxGeneration: { offset: 360, type: 'u64', size: 8, count: 1 },
+  pcieWidth: { offset: 368, type: 'u64', size: 8, count: 1 },
+  pcieMaxWidth: { offset: 376, type: 'u64', size: 8, count: 1 },
+  pcieTransmitKBps: { offset: 384, type: 'u64', size: 8, count: 1 },
+  pcieReceiveKBps: { offset: 392, type: 'u64', size: 8, count: 1 },
+  pcieReplays: { offset: 400, type: 'u64', size: 8, count: 1 },
+  persistenceMode: { offset: 408, type: 'u64', size: 8, count: 1 },
+  displayMode: { offset: 416, type: 'u64', size: 8, count: 1 },
+  displayActive: { offset: 424, type: 'u64', size: 8, count: 1 },
+  /** NVML_COMPUTEMODE_* */
+  computeMode: { offset: 432, type: 'u64', size: 8, count: 1 },
 } as const
 
 /** The live part of one GPU. */
 export const GpuState = {
-  bytes: 584,
+  bytes: 1280,
   migCurrent: { offset: 0, type: 'u32', size: 4, count: 1 },
   migPending: { offset: 4, type: 'u32', size: 4, count: 1 },
-  gpuInstances: { offset: 8, type: GpuInstance, size: 72, count: 8 },
+  gpuInstances: { offset: 8, type: GpuInstance, size: 104, count: 8 },
+  readings: { offset: 840, type: Readings, size: 440, count: 1 },
 } as const

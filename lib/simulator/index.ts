@@ -21,10 +21,12 @@ export type {
   IdleMemory,
   Variant
 } from './boards.js'
+export type { Dialects } from './dialects.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'
 export type { FilledFigure } from './fill.js'
 export { models } from './models.js'
-export type { ClientOptions, SimulatedClient, SimulatedGpu, SimulatedNode } from './node.js'
+export type { ClientKind, ClientOptions, SimulatedClient, SimulatedGpu, SimulatedNode } from './node.js'
+export type { GpuReadings, ReadingName } from './readings.js'
 export type { GiNumbering, GpuRequest, Platform, SimulateOptions } from './request.js'
 
 /**

@@ -63,8 +63,9 @@ async function fill(dir: string, request: NodeRequest, plan: NodePlan): Promise<
   await mkdir(dir, { mode: 0o755 })
   await mkdir(join(dir, 'root'), { mode: 0o755 })
   await writeFile(join(dir, LIBRARY), library, { mode: 0o644 })
-  await writeFile(join(dir, 'node.image'), compileImage(plan), { mode: 0o644 })
-  await writeFile(join(dir, 'node.json'), describe(request, plan, library), { mode: 0o644 })
+  const description = describe(request, plan, library)
+  await writeFile(join(dir, 'node.json'), description, { mode: 0o644 })
+  await writeFile(join(dir, 'node.image'), compileImage(plan, description), { mode: 0o644 })
 }
 
 /** The request that made the node in `dir`; undefined if nothing is there. Anything else is refused. */

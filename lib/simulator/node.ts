@@ -3,10 +3,12 @@ import { randomInt } from 'node:crypto'
 import { checkOptions, flag, shown, wholeNumber } from '../arguments.js'
 import { type Binding, binding } from '../binding.js'
 import { nvmlCode } from '../errors.js'
+import { series } from '../layout/suggest.js'
 import type { NodePlan } from './compile-image.js'
 import { SimulatorError } from './errors.js'
 import type { FilledFigure } from './fill.js'
 import { type NodePlace, removeNode } from './node-directory.js'
+import { checkReadings, type GpuReadings, numberOf, type ReadingName, word } from './readings.js'
 import type { GiNumbering } from './request.js'
 
 /** SimulatorCommand of native/abi/simulator_control.h. @internal */
@@ -18,7 +20,8 @@ export const Command = {
   startClient: 5,
   stopClient: 6,
   retire: 7,
-  check: 8
+  check: 8,
+  setReading: 9
 } as const
 
 const NO_INSTANCE = 0xffffffff
@@ -49,7 +52,16 @@ export interface ClientOptions {
   readonly computeInstance?: number
   /** Its process id; chosen above those of real processes if left out. */
   readonly pid?: number
+  /** Memory it has taken, of the GPU's or of the instance's; 0 if left out. */
+  readonly memoryMiB?: number
+  /** 'compute' if left out. */
+  readonly kind?: ClientKind
 }
+
+/** Which of NVML's lists of processes a client is in. */
+export type ClientKind = 'compute' | 'graphics' | 'mps'
+
+const CLIENT_KINDS: readonly ClientKind[] = ['compute', 'graphics', 'mps']
 
 /** A process that uses a simulated GPU, until `stop()`. */
 export interface SimulatedClient {
@@ -57,6 +69,8 @@ export interface SimulatedClient {
   readonly gpuInstance: number | undefined
   readonly computeInstance: number | undefined
   readonly pid: number
+  readonly memoryMiB: number
+  readonly kind: ClientKind
   /** Ends the process. Nothing happens if it ended before, or a reboot took it. */
   stop(): void
   [Symbol.dispose](): void
@@ -124,10 +138,26 @@ export class SimulatedNode {
     this.#command(Command.setPrivileged, flag('setPrivileged: on', on) ? 1 : 0)
   }
 
-  /** Starts a process that uses a GPU, or runs in one of its instances. */
+  /**
+   * Changes what a GPU shows: `node.setReadings(0, { powerMilliwatts: 250_000, temperatureCelsius: 61 })`. null
+   * takes a reading away, which NVML then answers NOT_SUPPORTED.
+   * @throws RangeError for a value that such a reading cannot have; then nothing was changed.
+   */
+  setReadings(gpu: number, readings: GpuReadings): void {
+    const index = this.#gpu('setReadings', gpu)
+    for (const [name, value] of Object.entries(checkReadings('setReadings', readings)) as [ReadingName, number | null][]) {
+      const bits = word(value)
+      this.#command(Command.setReading, index, numberOf(name), Number(bits & 0xffffffffn), Number(bits >> 32n))
+    }
+  }
+
+  /**
+   * Starts a process that uses a GPU, or runs in one of its instances. One that is there already has its
+   * memory and kind changed.
+   */
   startClient(options: ClientOptions): SimulatedClient {
-    checkOptions('startClient', options, ['gpu', 'gpuInstance', 'computeInstance', 'pid'])
-    const { gpuInstance, computeInstance } = options
+    checkOptions('startClient', options, ['gpu', 'gpuInstance', 'computeInstance', 'pid', 'memoryMiB', 'kind'])
+    const { gpuInstance, computeInstance, memoryMiB = 0, kind = 'compute' } = options
     const gpu = this.#gpu('startClient', options.gpu)
     // Linux gives no process a number of 2^22 or more.
     const pid = options.pid ?? randomInt(2 ** 22 + 1, 2 ** 31)
@@ -135,11 +165,14 @@ export class SimulatedNode {
     if (computeInstance !== undefined && gpuInstance === undefined) {
       throw new TypeError('startClient: a computeInstance is one of a gpuInstance, which is missing')
     }
+    wholeNumber('startClient: memoryMiB', memoryMiB)
+    if (!CLIENT_KINDS.includes(kind))
+      throw new RangeError(`startClient: kind is ${series(CLIENT_KINDS.map(shown), 'or')}, not ${shown(kind)}`)
     const ids = [
       gpuInstance === undefined ? NO_INSTANCE : wholeNumber('startClient: gpuInstance', gpuInstance),
       computeInstance === undefined ? NO_INSTANCE : wholeNumber('startClient: computeInstance', computeInstance)
     ]
-    this.#command(Command.startClient, gpu, ...ids, pid)
+    this.#command(Command.startClient, gpu, ...ids, pid, memoryMiB, CLIENT_KINDS.indexOf(kind))
     const stop = (): void => {
       try {
         this.#command(Command.stopClient, gpu, ...ids, pid)
@@ -147,7 +180,7 @@ export class SimulatedNode {
         if (!(error instanceof SimulatorError && error.code === 'NOT_FOUND')) throw error
       }
     }
-    return { gpu, gpuInstance, computeInstance, pid, stop, [Symbol.dispose]: stop }
+    return { gpu, gpuInstance, computeInstance, pid, memoryMiB, kind, stop, [Symbol.dispose]: stop }
   }
 
   /**

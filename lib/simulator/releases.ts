@@ -72,6 +72,10 @@ export function oldestRelease(version: string): string {
   return releases.versions.find(row => !isOlder(row.version, version))?.version ?? version
 }
 
+/** R535 before 535.104 wrote rows of processes that are wider than any header says: reported of 535.43 to 535.98. */
+export const writesWideProcessRows = ({ branch, version }: Release): boolean =>
+  branch === 535 && !isOlder(version, '535.43') && isOlder(version, '535.104')
+
 /** Whether version `a` is lower than `b`, number by number. */
 export function isOlder(a: string, b: string): boolean {
   const [left, right] = [a, b].map(version => version.split('.').map(Number)) as [number[], number[]]

@@ -4,11 +4,13 @@ import { series } from '../layout/suggest.js'
 import { type BoardRow, labelsOf, namesUnder, underDriver } from './boards.js'
 import { checkBoard } from './check-board.js'
 import type { NodePlan } from './compile-image.js'
+import { checkDialects, type Dialects } from './dialects.js'
 import { SimulatorError } from './errors.js'
 import { fillUnknown, renameFilled, unknowns } from './fill.js'
 import { identify } from './identity.js'
 import { MAX_GPUS } from './image-layout.js'
 import { findBoard } from './models.js'
+import { type AllReadings, checkReadings, type GpuReadings, readingsOf } from './readings.js'
 import { findRelease, isOlder, oldestRelease } from './releases.js'
 
 /**
@@ -30,6 +32,8 @@ export interface GpuRequest {
   readonly board?: BoardRow<null>
   /** `straight` if left out. */
   readonly giNumbering?: GiNumbering
+  /** What it shows of power, temperature, clocks and so on, where it differs from such a board at rest. */
+  readonly readings?: GpuReadings
 }
 
 /** What {@link simulate} takes. */
@@ -52,6 +56,8 @@ export interface SimulateOptions {
   readonly privileged?: boolean
   /** 'bare-metal' if left out. */
   readonly platform?: Platform
+  /** Ways in which drivers were seen to differ, for clients that must not grow fitted to one. */
+  readonly dialects?: Dialects
 }
 
 /** A request with nothing left out; node.json keeps it. */
@@ -61,6 +67,7 @@ export interface NodeRequest {
   readonly privileged: boolean
   readonly gpus: readonly NodeGpuRequest[]
   readonly fill?: 'derived'
+  readonly dialects?: Dialects
 }
 
 interface NodeGpuRequest {
@@ -68,6 +75,7 @@ interface NodeGpuRequest {
   readonly giNumbering: GiNumbering
   readonly variant?: string
   readonly board?: BoardRow<null>
+  readonly readings?: Partial<AllReadings>
 }
 
 function oneOf<T extends string>(what: string, value: unknown, choices: readonly T[], none = ''): T {
@@ -79,7 +87,7 @@ function oneOf<T extends string>(what: string, value: unknown, choices: readonly
 
 function expand(entry: unknown, index: number): NodeRequest['gpus'] {
   const request = (typeof entry === 'string' ? { model: entry } : entry) as GpuRequest
-  checkOptions(`simulate: gpus[${index}]`, request, ['model', 'giNumbering', 'variant', 'board'])
+  checkOptions(`simulate: gpus[${index}]`, request, ['model', 'giNumbering', 'variant', 'board', 'readings'])
   if (typeof request.model !== 'string') {
     throw new TypeError(`simulate: gpus[${index}] is a model such as 'A100-SXM4-40GB', not ${shown(request.model)}`)
   }
@@ -95,11 +103,13 @@ function expand(entry: unknown, index: number): NodeRequest['gpus'] {
   const variant = optionalText(`simulate: variant of gpus[${index}]`, request.variant)
   if (variant !== undefined) oneOf(`simulate: variant of gpus[${index}]`, variant, labelsOf(row), `${row.model} has no variants`)
   const giNumbering = oneOf(`simulate: giNumbering of gpus[${index}]`, request.giNumbering, ['straight', 'swapped'])
+  const readings = checkReadings(`simulate: readings of gpus[${index}]`, request.readings ?? {})
   const gpu = {
     model: row.model,
     giNumbering,
     ...(variant !== undefined && { variant }),
-    ...(request.board !== undefined && { board: row })
+    ...(request.board !== undefined && { board: row }),
+    ...(Object.keys(readings).length > 0 && { readings })
   }
   return Array.from({ length: count }, () => gpu)
 }
@@ -115,12 +125,13 @@ function usualDriver(gpus: readonly NodeGpuRequest[]): string {
 
 /** Checks the options of `simulate`. Whatever is wrong with them is a sentence, and nothing was made yet. */
 export function readRequest(options: SimulateOptions): NodeRequest {
-  checkOptions('simulate', options, ['gpus', 'driver', 'dir', 'privileged', 'platform', 'fill'])
+  checkOptions('simulate', options, ['gpus', 'driver', 'dir', 'privileged', 'platform', 'fill', 'dialects'])
   const { gpus, driver, privileged = true, fill } = options
   if (!Array.isArray(gpus)) throw new TypeError(`simulate: gpus is a list such as ['A100-SXM4-40GB'], not ${shown(gpus)}`)
   if (driver !== undefined && typeof driver !== 'string')
     throw new TypeError(`simulate: driver is a string such as '550', not ${shown(driver)}`)
   if (fill !== undefined) oneOf('simulate: fill', fill, ['derived'])
+  const dialects = checkDialects('simulate: dialects', options.dialects ?? {})
   const expanded = gpus.flatMap(expand)
   if (expanded.length < 1 || expanded.length > MAX_GPUS) {
     throw new RangeError(`simulate: a node has 1 to ${MAX_GPUS} GPUs, not ${expanded.length}`)
@@ -130,7 +141,8 @@ export function readRequest(options: SimulateOptions): NodeRequest {
     platform: oneOf('simulate: platform', options.platform, ['bare-metal', 'passthrough']),
     privileged: flag('simulate: privileged', privileged),
     gpus: expanded,
-    ...(fill !== undefined && { fill })
+    ...(fill !== undefined && { fill }),
+    ...(Object.keys(dialects).length > 0 && { dialects })
   }
 }
 
@@ -138,12 +150,13 @@ export function readRequest(options: SimulateOptions): NodeRequest {
  * The boards, identities and driver release behind a request. RangeError where the driver does not know a
  * board, {@link SimulatorError} `UNKNOWN_FIGURES` for figures nobody recorded, unless they may be derived.
  */
-export function planNode({ driver, platform, privileged, gpus, fill }: NodeRequest): NodePlan {
+export function planNode({ driver, platform, privileged, gpus, fill, dialects = {} }: NodeRequest): NodePlan {
   const release = findRelease(driver)
   return {
     release,
     platform,
     privileged,
+    dialects,
     gpus: gpus.map((gpu, index) => {
       const { board, filled } = fillUnknown(rowOf(gpu))
       if (filled.length > 0 && fill === undefined) {
@@ -157,11 +170,14 @@ export function planNode({ driver, platform, privileged, gpus, fill }: NodeReque
         board: underDriver(board, release, gpu.variant),
         filled: renameFilled(filled, namesUnder(board, release, gpu.variant)),
         identity: identify(gpu.model, index),
-        giNumbering: gpu.giNumbering
+        giNumbering: gpu.giNumbering,
+        readings: readingsOf(board, gpu.readings)
       }
     })
   }
 }
+
+const dialectsOf = ({ dialects = {} }: NodeRequest): string => Object.keys(dialects).sort().join(', ') || 'none'
 
 /** What two requests differ in, in words; empty if they are equal. */
 export function differences(asked: NodeRequest, made: NodeRequest): string[] {
@@ -177,8 +193,11 @@ export function differences(asked: NodeRequest, made: NodeRequest): string[] {
     ['driver', asked.driver, made.driver],
     ['platform', asked.platform, made.platform],
     ['privileged', asked.privileged, made.privileged],
-    ['fill', asked.fill ?? 'none', made.fill ?? 'none']
+    ['fill', asked.fill ?? 'none', made.fill ?? 'none'],
+    ['dialects', dialectsOf(asked), dialectsOf(made)]
   ]
+  const readings = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(gpu => gpu.readings ?? null))
+  if (readings(asked.gpus) !== readings(made.gpus)) compared.push(['readings', 'these', 'of its own'])
   const found = compared.filter(([, a, b]) => a !== b).map(([what, a, b]) => `${what} ${b}, not ${a}`)
   return rows(asked.gpus) === rows(made.gpus) ? found : [...found, 'board rows of its own, not these']
 }

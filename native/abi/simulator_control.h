@@ -9,27 +9,30 @@
 
 inline constexpr unsigned char kSimulatorControlGuid[16] = {0x6e, 0x76, 0x6d, 0x6c, 0x2d, 0x6d,
                                                             0x69, 0x67, 0x73, 0x69, 0x6d, 0x00,
-                                                            0x8a, 0x1f, 0x3c, 0x01};
+                                                            0x8a, 0x1f, 0x3c, 0x02};
 
-// What can be done to the world around the GPUs of a node. a to d are the arguments in the order
-// given; kSimulatorNone stands for "no instance".
+// What can be done to the world around the GPUs of a node, with the arguments that each takes.
+// kSimulatorNone stands for "no instance".
 enum SimulatorCommand : unsigned {
   kSimulatorReset = 1,          // (gpu) what `nvidia-smi -r` does
   kSimulatorReboot = 2,         // () the machine (or virtual machine) restarts
   kSimulatorReloadDriver = 3,   // () kernel modules unloaded and loaded again
   kSimulatorSetPrivileged = 4,  // (on) whether callers have root's rights
-  kSimulatorStartClient = 5,    // (gpu, gpu instance, compute instance, pid)
+  kSimulatorStartClient = 5,    // (gpu, gpu instance, compute instance, pid, memory MiB, kind)
   kSimulatorStopClient = 6,     // (gpu, gpu instance, compute instance, pid)
   kSimulatorRetire = 7,         // () the node is closed: later changes fail, reads go on
   kSimulatorCheck = 8,          // () the rules checked against the state; text: what is wrong
+  kSimulatorSetReading = 9,     // (gpu, number of a word of Readings, its low half, its high half)
 };
+inline constexpr unsigned kSimulatorMaxArguments = 6;
 inline constexpr unsigned kSimulatorNone = 0xffffffffu;
 
 struct SimulatorControl {
   unsigned long long bytes;  // sizeof(SimulatorControl); the first word of every export table
-  // Carries one command out. text receives a sentence when the result is not NVML_SUCCESS.
-  nvmlReturn_t (*command)(SimulatorCommand command, unsigned a, unsigned b, unsigned c, unsigned d,
-                          char* text, unsigned length);
+  // Carries one command out, whose arguments are kSimulatorMaxArguments words. text receives a
+  // sentence when the result is not NVML_SUCCESS.
+  nvmlReturn_t (*command)(SimulatorCommand command, const unsigned* arguments, char* text,
+                          unsigned length);
   // Calls of an exported function in this process since the library was loaded; ~0 if unknown.
   unsigned long long (*calls)(const char* function);
 };

@@ -9,7 +9,6 @@
 namespace nvml_mig {
 namespace {
 
-constexpr unsigned kMaxCommandArguments = 4;
 constexpr unsigned kMaxCommandText = 4096;
 
 // The control table of the library that the first argument names, which stays open as long as
@@ -35,16 +34,16 @@ const SimulatorControl& control_of(const Napi::CallbackInfo& info,
 Napi::Value simulator_command(const Napi::CallbackInfo& info) {
   const std::uint32_t command = number_of(info[1], "command");
   std::vector<std::uint32_t> arguments = numbers_of(info[2], "args");
-  if (arguments.size() > kMaxCommandArguments) {
-    throw Napi::TypeError::New(info.Env(), "a command takes at most 4 arguments");
+  if (arguments.size() > kSimulatorMaxArguments) {
+    throw Napi::TypeError::New(info.Env(), "a command takes at most 6 arguments");
   }
-  arguments.resize(kMaxCommandArguments);
+  arguments.resize(kSimulatorMaxArguments);
   std::unique_ptr<nvml::Library> library;
   const SimulatorControl& control = control_of(info, &library);
   std::string text(kMaxCommandText, '\0');
   const nvmlReturn_t status =
-      control.command(static_cast<SimulatorCommand>(command), arguments[0], arguments[1],
-                      arguments[2], arguments[3], text.data(), kMaxCommandText);
+      control.command(static_cast<SimulatorCommand>(command), arguments.data(), text.data(),
+                      kMaxCommandText);
   auto result = Napi::Object::New(info.Env());
   result.Set("status", static_cast<std::uint32_t>(status));
   result.Set("text", text.c_str());

@@ -5,16 +5,21 @@ using namespace nvml_mig::simulator;
 
 namespace {
 
-using GpuAmount = nvmlReturn_t (*)(const GpuView&, MemoryMiB*);
-using InstanceAmount = MemoryMiB (*)(const GpuBoard&, const GpuInstance&);
+using GpuAmount = MemoryMiB (*)(const GpuView&);
+using InstanceAmount = MemoryMiB (*)(const GpuView&, const GpuInstance&);
 
 nvmlReturn_t Amount(const Image& image, nvmlDevice_t device, GpuAmount ofGpu,
                     InstanceAmount ofInstance, MemoryMiB* amount) {
   Subject subject;
   const nvmlReturn_t code = ResolveDevice(image, device, &subject);
   if (code != NVML_SUCCESS) return code;
-  if (subject.instance == nullptr) return ofGpu(subject.view(), amount);
-  *amount = ofInstance(*subject.board, *subject.instance);
+  if (subject.instance != nullptr) {
+    *amount = ofInstance(subject.view(), *subject.instance);
+  } else if (MayReadWhole(subject.view())) {
+    *amount = ofGpu(subject.view());
+  } else {
+    return NVML_ERROR_NO_PERMISSION;
+  }
   return NVML_SUCCESS;
 }
 
@@ -37,8 +42,8 @@ nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t* me
   MemoryMiB amount;
   const nvmlReturn_t code = Amount(*image, device, GpuMemory, InstanceMemory, &amount);
   if (code != NVML_SUCCESS) return code;
-  *memory = {nvmlMemory_v2, amount.total * kMiB, 0, (amount.total - amount.used) * kMiB,
-             amount.used * kMiB};
+  *memory = {nvmlMemory_v2, amount.total * kMiB, amount.reserved * kMiB,
+             (amount.total - amount.used) * kMiB, (amount.used - amount.reserved) * kMiB};
   return NVML_SUCCESS;
 }
 

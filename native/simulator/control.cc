@@ -30,7 +30,7 @@ nvmlReturn_t OneGpu(Image& image, Reason* reason, unsigned gpu,
   });
 }
 
-nvmlReturn_t Run(Image& image, SimulatorCommand command, const unsigned (&arguments)[4],
+nvmlReturn_t Run(Image& image, SimulatorCommand command, const unsigned* arguments,
                  Reason* reason) {
   switch (command) {
     case kSimulatorReset:
@@ -42,14 +42,21 @@ nvmlReturn_t Run(Image& image, SimulatorCommand command, const unsigned (&argume
       return OneGpu(
           image, reason, arguments[0],
           [](const GpuEdit& at, const unsigned* it, Reason* why) {
-            return StartClient(at, it[1], it[2], it[3], why);
+            return StartClient(at, {it[1], it[2], it[3]}, it[4], it[5], why);
           },
           arguments);
     case kSimulatorStopClient:
       return OneGpu(
           image, reason, arguments[0],
           [](const GpuEdit& at, const unsigned* it, Reason* why) {
-            return StopClient(at, it[1], it[2], it[3], why);
+            return StopClient(at, {it[1], it[2], it[3]}, why);
+          },
+          arguments);
+    case kSimulatorSetReading:
+      return OneGpu(
+          image, reason, arguments[0],
+          [](const GpuEdit& at, const unsigned* it, Reason* why) {
+            return SetReading(at, it[1], it[2] | std::uint64_t{it[3]} << 32, why);
           },
           arguments);
     case kSimulatorReboot:
@@ -75,12 +82,12 @@ nvmlReturn_t Run(Image& image, SimulatorCommand command, const unsigned (&argume
   return NVML_ERROR_INVALID_ARGUMENT;
 }
 
-nvmlReturn_t Command(SimulatorCommand command, unsigned a, unsigned b, unsigned c, unsigned d,
-                     char* text, unsigned length) {
+nvmlReturn_t Command(SimulatorCommand command, const unsigned* arguments, char* text,
+                     unsigned length) {
   const PreInitImage opened;
   Reason reason = opened.reason();
   nvmlReturn_t code = opened.code();
-  if (opened.get() != nullptr) code = Run(*opened.get(), command, {a, b, c, d}, &reason);
+  if (opened.get() != nullptr) code = Run(*opened.get(), command, arguments, &reason);
   if (text != nullptr && length != 0) {
     std::snprintf(text, length, "%s", code == NVML_SUCCESS ? "" : reason.text);
   }

@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "image_description.h"
 #include "image_lock.h"
 #include "image_verify.h"
 #include "words.h"
@@ -78,7 +79,9 @@ OpenStatus Image::Open(const char* path, Reason* reason) {
     Close();
     return OpenStatus::kRefused;
   }
-  return OpenStatus::kOpened;
+  const OpenStatus described = VerifyDescription(path_, header(), reason);
+  if (described != OpenStatus::kOpened) Close();
+  return described;
 }
 
 bool Image::VerifySlots(Reason* reason) { return IsSound() || RepairSlots(reason); }

@@ -7,13 +7,14 @@
 
 namespace nvml_mig::simulator {
 inline constexpr std::uint64_t kImageMagic = 0x0047494d4c4d564e;
-inline constexpr std::uint32_t kImageLayoutVersion = 1;
+inline constexpr std::uint32_t kImageLayoutVersion = 2;
 inline constexpr std::uint32_t kImageHeaderBytes = 4096;
 inline constexpr std::uint32_t kMaxGpus = 16;
 inline constexpr std::uint32_t kMaxGpuInstances = 8;
 inline constexpr std::uint32_t kMaxComputeInstances = 8;
 inline constexpr std::uint32_t kMaxClients = 32;
 inline constexpr std::uint32_t kNone8 = 255;
+inline constexpr std::uint64_t kNoReading = 0xffffffffffffffff;
 
 // Constant but for `current` and `retired`, which have a cache line each. headerChecksum covers bytes 0 to 2039.
 struct ImageHeader {
@@ -32,7 +33,9 @@ struct ImageHeader {
   std::uint32_t gpuBoardBytes;  // sizeof(GpuBoard)
   std::uint32_t nodeStateBytes;  // sizeof(NodeState)
   std::uint32_t gpuStateBytes;  // sizeof(GpuState)
-  std::uint8_t gap0[1932];
+  std::uint64_t descriptionBytes;  // length of the node.json beside the image; 0: there is none
+  std::uint64_t descriptionChecksum;  // of that file's bytes
+  std::uint8_t gap0[1912];
   std::uint64_t headerChecksum;  // over bytes 0 to 2039
   std::uint64_t current;  // number of the newest change; slot current & 1 holds it
   std::uint8_t gap1[56];
@@ -55,6 +58,8 @@ static_assert(offsetof(ImageHeader, nodeBytes) == 92);
 static_assert(offsetof(ImageHeader, gpuBoardBytes) == 96);
 static_assert(offsetof(ImageHeader, nodeStateBytes) == 100);
 static_assert(offsetof(ImageHeader, gpuStateBytes) == 104);
+static_assert(offsetof(ImageHeader, descriptionBytes) == 112);
+static_assert(offsetof(ImageHeader, descriptionChecksum) == 120);
 static_assert(offsetof(ImageHeader, headerChecksum) == 2040);
 static_assert(offsetof(ImageHeader, current) == 2048);
 static_assert(offsetof(ImageHeader, retired) == 2112);
@@ -69,8 +74,10 @@ struct Node {
   std::uint32_t computeInstanceProfileSlots;  // NVML_COMPUTE_INSTANCE_PROFILE_COUNT of its header
   std::uint32_t passthrough;  // 1: a virtual machine that has the GPUs passed through and cannot reset them
   std::uint32_t legacyMigUuids;  // 1: MIG-GPU-<gpu uuid>/<gi>/<ci>, up to R460
+  std::uint32_t wideProcessRows;  // 1: nvmlDeviceGet…RunningProcesses_v3 writes rows of 32 bytes, 535.43 to 535.98
+  std::uint32_t dialects;  // bit set of Dialect: ways in which drivers were seen to differ
 };
-static_assert(sizeof(Node) == 184);
+static_assert(sizeof(Node) == 192);
 static_assert(offsetof(Node, driverVersion) == 0);
 static_assert(offsetof(Node, nvmlVersion) == 80);
 static_assert(offsetof(Node, cudaDriverVersion) == 160);
@@ -79,6 +86,8 @@ static_assert(offsetof(Node, gpuInstanceProfileSlots) == 168);
 static_assert(offsetof(Node, computeInstanceProfileSlots) == 172);
 static_assert(offsetof(Node, passthrough) == 176);
 static_assert(offsetof(Node, legacyMigUuids) == 180);
+static_assert(offsetof(Node, wideProcessRows) == 184);
+static_assert(offsetof(Node, dialects) == 188);
 
 // A compute-instance profile as one GPU-instance profile offers it.
 struct ComputeProfile {
@@ -166,6 +175,7 @@ struct GpuBoard {
   char uuid[96];  // "GPU-..."
   char serial[32];
   char boardPartNumber[80];
+  char vbiosVersion[32];
   char busId[32];  // "00000000:07:00.0"
   std::uint32_t pciDomain;
   std::uint32_t pciBus;
@@ -182,40 +192,39 @@ struct GpuBoard {
   std::uint32_t maxMigDevices;
   std::uint32_t alignedComputeSlots;  // 1: a compute instance without placement goes where it costs the least capacity; 0: first fit
   std::uint64_t memoryTotalMiB;
-  std::uint64_t idleMemoryMiB;
   std::uint64_t bar1TotalMiB;
   std::uint32_t profileCount;
   std::uint32_t reserved;
   GpuInstanceProfile profiles[20];
   std::uint8_t migUuids[1920];  // 16 bytes each, by GPU-instance id (15) and first compute slot (8)
 };
-static_assert(sizeof(GpuBoard) == 38184);
+static_assert(sizeof(GpuBoard) == 38208);
 static_assert(offsetof(GpuBoard, name) == 0);
 static_assert(offsetof(GpuBoard, uuid) == 96);
 static_assert(offsetof(GpuBoard, serial) == 192);
 static_assert(offsetof(GpuBoard, boardPartNumber) == 224);
-static_assert(offsetof(GpuBoard, busId) == 304);
-static_assert(offsetof(GpuBoard, pciDomain) == 336);
-static_assert(offsetof(GpuBoard, pciBus) == 340);
-static_assert(offsetof(GpuBoard, pciDevice) == 344);
-static_assert(offsetof(GpuBoard, pciDeviceId) == 348);
-static_assert(offsetof(GpuBoard, pciSubSystemId) == 352);
-static_assert(offsetof(GpuBoard, minorNumber) == 356);
-static_assert(offsetof(GpuBoard, architecture) == 360);
-static_assert(offsetof(GpuBoard, computeCapabilityMajor) == 364);
-static_assert(offsetof(GpuBoard, computeCapabilityMinor) == 368);
-static_assert(offsetof(GpuBoard, modeNeedsReset) == 372);
-static_assert(offsetof(GpuBoard, swappedNumbering) == 376);
-static_assert(offsetof(GpuBoard, memorySlices) == 380);
-static_assert(offsetof(GpuBoard, maxMigDevices) == 384);
-static_assert(offsetof(GpuBoard, alignedComputeSlots) == 388);
-static_assert(offsetof(GpuBoard, memoryTotalMiB) == 392);
-static_assert(offsetof(GpuBoard, idleMemoryMiB) == 400);
-static_assert(offsetof(GpuBoard, bar1TotalMiB) == 408);
-static_assert(offsetof(GpuBoard, profileCount) == 416);
-static_assert(offsetof(GpuBoard, reserved) == 420);
-static_assert(offsetof(GpuBoard, profiles) == 424);
-static_assert(offsetof(GpuBoard, migUuids) == 36264);
+static_assert(offsetof(GpuBoard, vbiosVersion) == 304);
+static_assert(offsetof(GpuBoard, busId) == 336);
+static_assert(offsetof(GpuBoard, pciDomain) == 368);
+static_assert(offsetof(GpuBoard, pciBus) == 372);
+static_assert(offsetof(GpuBoard, pciDevice) == 376);
+static_assert(offsetof(GpuBoard, pciDeviceId) == 380);
+static_assert(offsetof(GpuBoard, pciSubSystemId) == 384);
+static_assert(offsetof(GpuBoard, minorNumber) == 388);
+static_assert(offsetof(GpuBoard, architecture) == 392);
+static_assert(offsetof(GpuBoard, computeCapabilityMajor) == 396);
+static_assert(offsetof(GpuBoard, computeCapabilityMinor) == 400);
+static_assert(offsetof(GpuBoard, modeNeedsReset) == 404);
+static_assert(offsetof(GpuBoard, swappedNumbering) == 408);
+static_assert(offsetof(GpuBoard, memorySlices) == 412);
+static_assert(offsetof(GpuBoard, maxMigDevices) == 416);
+static_assert(offsetof(GpuBoard, alignedComputeSlots) == 420);
+static_assert(offsetof(GpuBoard, memoryTotalMiB) == 424);
+static_assert(offsetof(GpuBoard, bar1TotalMiB) == 432);
+static_assert(offsetof(GpuBoard, profileCount) == 440);
+static_assert(offsetof(GpuBoard, reserved) == 444);
+static_assert(offsetof(GpuBoard, profiles) == 448);
+static_assert(offsetof(GpuBoard, migUuids) == 36288);
 
 // Head of a slot. checksum covers the slot's bytes after it.
 struct Slot {
@@ -232,14 +241,16 @@ struct Client {
   std::uint8_t gpu;
   std::uint8_t gpuInstance;  // id, or kNone8
   std::uint8_t computeInstance;  // id, or kNone8
-  std::uint8_t reserved;
+  std::uint8_t kind;  // 0: compute, 1: graphics, 2: MPS
+  std::uint64_t memoryMiB;  // of the GPU's, or of the instance's
 };
-static_assert(sizeof(Client) == 8);
+static_assert(sizeof(Client) == 16);
 static_assert(offsetof(Client, pid) == 0);
 static_assert(offsetof(Client, gpu) == 4);
 static_assert(offsetof(Client, gpuInstance) == 5);
 static_assert(offsetof(Client, computeInstance) == 6);
-static_assert(offsetof(Client, reserved) == 7);
+static_assert(offsetof(Client, kind) == 7);
+static_assert(offsetof(Client, memoryMiB) == 8);
 
 // The live part that belongs to no GPU.
 struct NodeState {
@@ -249,7 +260,7 @@ struct NodeState {
   std::uint64_t destroyed;  // GPU and compute instances destroyed since the node was made
   Client clients[32];
 };
-static_assert(sizeof(NodeState) == 280);
+static_assert(sizeof(NodeState) == 536);
 static_assert(offsetof(NodeState, unprivileged) == 0);
 static_assert(offsetof(NodeState, lastStamp) == 4);
 static_assert(offsetof(NodeState, created) == 8);
@@ -263,13 +274,17 @@ struct ComputeInstance {
   std::uint8_t profile;  // index into GpuInstanceProfile.computeProfiles
   std::uint8_t start;  // compute slot within the GPU instance
   std::uint8_t size;
+  std::uint8_t order;  // lowest number that no compute instance of the GPU had when this one was created; a MIG index where indices have holes
+  std::uint8_t reserved[3];
 };
-static_assert(sizeof(ComputeInstance) == 8);
+static_assert(sizeof(ComputeInstance) == 12);
 static_assert(offsetof(ComputeInstance, stamp) == 0);
 static_assert(offsetof(ComputeInstance, id) == 4);
 static_assert(offsetof(ComputeInstance, profile) == 5);
 static_assert(offsetof(ComputeInstance, start) == 6);
 static_assert(offsetof(ComputeInstance, size) == 7);
+static_assert(offsetof(ComputeInstance, order) == 8);
+static_assert(offsetof(ComputeInstance, reserved) == 9);
 
 // A live GPU instance.
 struct GpuInstance {
@@ -280,7 +295,7 @@ struct GpuInstance {
   std::uint8_t size;
   ComputeInstance computeInstances[8];
 };
-static_assert(sizeof(GpuInstance) == 72);
+static_assert(sizeof(GpuInstance) == 104);
 static_assert(offsetof(GpuInstance, stamp) == 0);
 static_assert(offsetof(GpuInstance, id) == 4);
 static_assert(offsetof(GpuInstance, profile) == 5);
@@ -288,16 +303,133 @@ static_assert(offsetof(GpuInstance, start) == 6);
 static_assert(offsetof(GpuInstance, size) == 7);
 static_assert(offsetof(GpuInstance, computeInstances) == 8);
 
+// What a GPU shows of itself, in the units of the names. kNoReading: it has no such thing.
+struct Readings {
+  std::uint64_t powerMilliwatts;
+  std::uint64_t powerLimitMilliwatts;
+  std::uint64_t powerDefaultLimitMilliwatts;
+  std::uint64_t powerMinLimitMilliwatts;
+  std::uint64_t powerMaxLimitMilliwatts;
+  std::uint64_t temperatureCelsius;
+  std::uint64_t memoryTemperatureCelsius;
+  std::uint64_t shutdownTemperatureCelsius;
+  std::uint64_t slowdownTemperatureCelsius;
+  std::uint64_t gpuMaxTemperatureCelsius;
+  std::uint64_t memoryMaxTemperatureCelsius;
+  std::uint64_t graphicsClockMHz;
+  std::uint64_t smClockMHz;
+  std::uint64_t memoryClockMHz;
+  std::uint64_t videoClockMHz;
+  std::uint64_t maxGraphicsClockMHz;
+  std::uint64_t maxSmClockMHz;
+  std::uint64_t maxMemoryClockMHz;
+  std::uint64_t maxVideoClockMHz;
+  std::uint64_t performanceState;  // 0 is P0
+  std::uint64_t fanSpeedPercent;
+  std::uint64_t gpuUtilizationPercent;
+  std::uint64_t memoryUtilizationPercent;
+  std::uint64_t encoderUtilizationPercent;
+  std::uint64_t decoderUtilizationPercent;
+  std::uint64_t jpegUtilizationPercent;
+  std::uint64_t ofaUtilizationPercent;
+  std::uint64_t idleMemoryMiB;  // in use on a GPU that is not partitioned, before any client
+  std::uint64_t memoryReservedMiB;  // kept by the driver, part of the total
+  std::uint64_t eccEnabled;
+  std::uint64_t eccPendingEnabled;
+  std::uint64_t eccVolatileCorrectedDram;
+  std::uint64_t eccVolatileUncorrectedDram;
+  std::uint64_t eccVolatileCorrectedSram;
+  std::uint64_t eccVolatileUncorrectedSram;
+  std::uint64_t eccAggregateCorrectedDram;
+  std::uint64_t eccAggregateUncorrectedDram;
+  std::uint64_t eccAggregateCorrectedSram;
+  std::uint64_t eccAggregateUncorrectedSram;
+  std::uint64_t remappedRowsCorrectable;
+  std::uint64_t remappedRowsUncorrectable;
+  std::uint64_t remappedRowsPending;
+  std::uint64_t remappedRowsFailed;
+  std::uint64_t pcieGeneration;
+  std::uint64_t pcieMaxGeneration;
+  std::uint64_t pcieDeviceMaxGeneration;
+  std::uint64_t pcieWidth;
+  std::uint64_t pcieMaxWidth;
+  std::uint64_t pcieTransmitKBps;
+  std::uint64_t pcieReceiveKBps;
+  std::uint64_t pcieReplays;
+  std::uint64_t persistenceMode;
+  std::uint64_t displayMode;
+  std::uint64_t displayActive;
+  std::uint64_t computeMode;  // NVML_COMPUTEMODE_*
+};
+static_assert(sizeof(Readings) == 440);
+static_assert(offsetof(Readings, powerMilliwatts) == 0);
+static_assert(offsetof(Readings, powerLimitMilliwatts) == 8);
+static_assert(offsetof(Readings, powerDefaultLimitMilliwatts) == 16);
+static_assert(offsetof(Readings, powerMinLimitMilliwatts) == 24);
+static_assert(offsetof(Readings, powerMaxLimitMilliwatts) == 32);
+static_assert(offsetof(Readings, temperatureCelsius) == 40);
+static_assert(offsetof(Readings, memoryTemperatureCelsius) == 48);
+static_assert(offsetof(Readings, shutdownTemperatureCelsius) == 56);
+static_assert(offsetof(Readings, slowdownTemperatureCelsius) == 64);
+static_assert(offsetof(Readings, gpuMaxTemperatureCelsius) == 72);
+static_assert(offsetof(Readings, memoryMaxTemperatureCelsius) == 80);
+static_assert(offsetof(Readings, graphicsClockMHz) == 88);
+static_assert(offsetof(Readings, smClockMHz) == 96);
+static_assert(offsetof(Readings, memoryClockMHz) == 104);
+static_assert(offsetof(Readings, videoClockMHz) == 112);
+static_assert(offsetof(Readings, maxGraphicsClockMHz) == 120);
+static_assert(offsetof(Readings, maxSmClockMHz) == 128);
+static_assert(offsetof(Readings, maxMemoryClockMHz) == 136);
+static_assert(offsetof(Readings, maxVideoClockMHz) == 144);
+static_assert(offsetof(Readings, performanceState) == 152);
+static_assert(offsetof(Readings, fanSpeedPercent) == 160);
+static_assert(offsetof(Readings, gpuUtilizationPercent) == 168);
+static_assert(offsetof(Readings, memoryUtilizationPercent) == 176);
+static_assert(offsetof(Readings, encoderUtilizationPercent) == 184);
+static_assert(offsetof(Readings, decoderUtilizationPercent) == 192);
+static_assert(offsetof(Readings, jpegUtilizationPercent) == 200);
+static_assert(offsetof(Readings, ofaUtilizationPercent) == 208);
+static_assert(offsetof(Readings, idleMemoryMiB) == 216);
+static_assert(offsetof(Readings, memoryReservedMiB) == 224);
+static_assert(offsetof(Readings, eccEnabled) == 232);
+static_assert(offsetof(Readings, eccPendingEnabled) == 240);
+static_assert(offsetof(Readings, eccVolatileCorrectedDram) == 248);
+static_assert(offsetof(Readings, eccVolatileUncorrectedDram) == 256);
+static_assert(offsetof(Readings, eccVolatileCorrectedSram) == 264);
+static_assert(offsetof(Readings, eccVolatileUncorrectedSram) == 272);
+static_assert(offsetof(Readings, eccAggregateCorrectedDram) == 280);
+static_assert(offsetof(Readings, eccAggregateUncorrectedDram) == 288);
+static_assert(offsetof(Readings, eccAggregateCorrectedSram) == 296);
+static_assert(offsetof(Readings, eccAggregateUncorrectedSram) == 304);
+static_assert(offsetof(Readings, remappedRowsCorrectable) == 312);
+static_assert(offsetof(Readings, remappedRowsUncorrectable) == 320);
+static_assert(offsetof(Readings, remappedRowsPending) == 328);
+static_assert(offsetof(Readings, remappedRowsFailed) == 336);
+static_assert(offsetof(Readings, pcieGeneration) == 344);
+static_assert(offsetof(Readings, pcieMaxGeneration) == 352);
+static_assert(offsetof(Readings, pcieDeviceMaxGeneration) == 360);
+static_assert(offsetof(Readings, pcieWidth) == 368);
+static_assert(offsetof(Readings, pcieMaxWidth) == 376);
+static_assert(offsetof(Readings, pcieTransmitKBps) == 384);
+static_assert(offsetof(Readings, pcieReceiveKBps) == 392);
+static_assert(offsetof(Readings, pcieReplays) == 400);
+static_assert(offsetof(Readings, persistenceMode) == 408);
+static_assert(offsetof(Readings, displayMode) == 416);
+static_assert(offsetof(Readings, displayActive) == 424);
+static_assert(offsetof(Readings, computeMode) == 432);
+
 // The live part of one GPU.
 struct GpuState {
   std::uint32_t migCurrent;
   std::uint32_t migPending;
   GpuInstance gpuInstances[8];
+  Readings readings;
 };
-static_assert(sizeof(GpuState) == 584);
+static_assert(sizeof(GpuState) == 1280);
 static_assert(offsetof(GpuState, migCurrent) == 0);
 static_assert(offsetof(GpuState, migPending) == 4);
 static_assert(offsetof(GpuState, gpuInstances) == 8);
+static_assert(offsetof(GpuState, readings) == 840);
 
 }  // namespace nvml_mig::simulator
 #endif  // NVML_MIG_SIMULATOR_IMAGE_LAYOUT_H

@@ -63,6 +63,7 @@ bool BoardIsSound(const GpuBoard& board) {
       !Terminated(board.name, sizeof(board.name)) || !Terminated(board.uuid, sizeof(board.uuid)) ||
       !Terminated(board.serial, sizeof(board.serial)) ||
       !Terminated(board.boardPartNumber, sizeof(board.boardPartNumber)) ||
+      !Terminated(board.vbiosVersion, sizeof(board.vbiosVersion)) ||
       !Terminated(board.busId, sizeof(board.busId))) {
     return false;
   }

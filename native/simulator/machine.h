@@ -44,13 +44,25 @@ inline bool MayReadProfiles(const GpuView& at) {
 nvmlReturn_t GetMigMode(const GpuView& at, unsigned* current, unsigned* pending);
 nvmlReturn_t SetMigMode(const GpuEdit& at, unsigned mode, nvmlReturn_t* activation);
 
-// What happens around the GPUs (machine_world.cc). The sentence is set on every refusal. gi and ci
-// are ids, or kSimulatorNone.
+// What a client does there: compute, graphics, MPS.
+inline constexpr unsigned kClientKinds = 3;
+// Who uses a GPU: ids of the instances it runs in, or kSimulatorNone.
+struct ClientPlace {
+  unsigned gpuInstance;
+  unsigned computeInstance;
+  unsigned pid;
+};
+
+// What happens around the GPUs (machine_world.cc). The sentence is set on every refusal.
 nvmlReturn_t ResetGpu(const GpuEdit& at, Reason* reason);
 void Reboot(const Image& image, State& state);
 nvmlReturn_t ReloadDriver(const Image& image, State& state, Reason* reason);
-nvmlReturn_t StartClient(const GpuEdit& at, unsigned gi, unsigned ci, unsigned pid, Reason* reason);
-nvmlReturn_t StopClient(const GpuEdit& at, unsigned gi, unsigned ci, unsigned pid, Reason* reason);
+// A client that is there already has its memory and kind changed.
+nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, std::uint64_t memoryMiB,
+                         unsigned kind, Reason* reason);
+nvmlReturn_t StopClient(const GpuEdit& at, const ClientPlace& place, Reason* reason);
+// `number` counts the words of Readings.
+nvmlReturn_t SetReading(const GpuEdit& at, unsigned number, std::uint64_t value, Reason* reason);
 
 // Clients of a GPU, of a GPU instance with everything in it, of a compute instance.
 bool HasClients(const NodeState& node, unsigned gpu);
@@ -114,15 +126,18 @@ unsigned MigDeviceIndex(const GpuState& gpu, const MigDevice& device);
 // The 16 bytes that belong to the place a MIG device has.
 const std::uint8_t* MigDeviceUuid(const GpuBoard& board, const MigDevice& device);
 
-// Memory of a GPU or of a GPU instance, in MiB.
+// Memory of a GPU or of a GPU instance, in MiB; what is used includes what is reserved.
 struct MemoryMiB {
   std::uint64_t total;
   std::uint64_t used;
+  std::uint64_t reserved;
 };
-nvmlReturn_t GpuMemory(const GpuView& at, MemoryMiB* memory);
-nvmlReturn_t GpuBar1(const GpuView& at, MemoryMiB* memory);
-MemoryMiB InstanceMemory(const GpuBoard& board, const GpuInstance& instance);
-MemoryMiB InstanceBar1(const GpuBoard& board, const GpuInstance& instance);
+MemoryMiB GpuMemory(const GpuView& at);
+MemoryMiB GpuBar1(const GpuView& at);
+// What a GPU shows as a whole while it is partitioned needs rights that its instances do not.
+bool MayReadWhole(const GpuView& at);
+MemoryMiB InstanceMemory(const GpuView& at, const GpuInstance& instance);
+MemoryMiB InstanceBar1(const GpuView& at, const GpuInstance& instance);
 
 // Whether a state is one that the rules can have led to; otherwise the sentence says what is wrong
 // (machine_check.cc).

@@ -24,8 +24,11 @@ bool Place(Partition& partition, unsigned shape, Placement placement) {
   return true;
 }
 
+// Those of a GPU's compute instances.
+using Orders = std::bitset<kMaxGpuInstances * kMaxComputeInstances>;
+
 bool CheckComputeInstances(const GpuBoard& board, unsigned gpu, const GpuInstance& instance,
-                           Reason* reason) {
+                           Orders* orders, Reason* reason) {
   Partition slots = PartitionOf(ProfileOf(board, instance), GpuInstance{});
   std::bitset<kMaxComputeInstances> ids;
   for (const ComputeInstance& compute : instance.computeInstances) {
@@ -42,6 +45,12 @@ bool CheckComputeInstances(const GpuBoard& board, unsigned gpu, const GpuInstanc
       return false;
     }
     ids[compute.id] = true;
+    if (compute.order >= orders->size() || (*orders)[compute.order]) {
+      reason->Say("GPU %u, GPU instance %u: compute instance %u has order %u, which is taken or too "
+                  "high.", gpu, instance.id, compute.id, compute.order);
+      return false;
+    }
+    (*orders)[compute.order] = true;
   }
   return true;
 }
@@ -54,6 +63,7 @@ bool CheckGpu(const GpuBoard& board, const GpuState& gpu, unsigned index, Reason
     return false;
   }
   Partition slices = PartitionOf(board, GpuState{});
+  Orders orders;
   for (const GpuInstance& instance : gpu.gpuInstances) {
     if (instance.stamp == 0) {
       if (IsBlank(instance)) continue;
@@ -69,7 +79,7 @@ bool CheckGpu(const GpuBoard& board, const GpuState& gpu, unsigned index, Reason
       reason->Say("GPU %u: GPU instance %u cannot be where it is.", index, instance.id);
       return false;
     }
-    if (!CheckComputeInstances(board, index, instance, reason)) return false;
+    if (!CheckComputeInstances(board, index, instance, &orders, reason)) return false;
   }
   return true;
 }
@@ -77,7 +87,7 @@ bool CheckGpu(const GpuBoard& board, const GpuState& gpu, unsigned index, Reason
 bool CheckClients(unsigned gpus, const State& state, Reason* reason) {
   for (const Client& client : state.node.clients) {
     if (client.pid == 0 && IsBlank(client)) continue;
-    bool exists = client.pid != 0 && client.gpu < gpus;
+    bool exists = client.pid != 0 && client.gpu < gpus && client.kind < kClientKinds;
     if (exists && client.gpuInstance != kNone8) {
       const GpuInstance* instance = FindGpuInstance(state.gpus[client.gpu], client.gpuInstance);
       exists = instance != nullptr && (client.computeInstance == kNone8 ||

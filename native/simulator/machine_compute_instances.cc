@@ -1,5 +1,6 @@
 // Compute instances of a live GPU instance. Their slots are counted within that instance.
 #include <algorithm>
+#include <bit>
 #include <iterator>
 
 #include "machine.h"
@@ -22,6 +23,18 @@ auto* FindIn(Instance& instance, unsigned id) {
                    [&](const ComputeInstance& it) { return it.stamp != 0 && it.id == id; });
   return found == end ? nullptr : found;
 }
+
+// Bit per order that a live compute instance of the GPU has.
+std::uint64_t OrdersOf(const GpuState& gpu) {
+  std::uint64_t taken = 0;
+  for (const GpuInstance& instance : gpu.gpuInstances) {
+    for (const ComputeInstance& compute : instance.computeInstances) {
+      if (instance.stamp != 0 && compute.stamp != 0) taken |= 1ull << compute.order;
+    }
+  }
+  return taken;
+}
+static_assert(kMaxGpuInstances * kMaxComputeInstances <= 64);
 
 unsigned LowestFreeId(const GpuInstance& instance) {
   unsigned id = 0;
@@ -125,7 +138,9 @@ nvmlReturn_t CreateComputeInstance(const GpuEdit& at, GpuInstance& instance, uns
   const unsigned lowest = LowestFreeId(instance);
   *record = {NewStamp(at.node), static_cast<std::uint8_t>(lowest),
              static_cast<std::uint8_t>(profile), static_cast<std::uint8_t>(start),
-             static_cast<std::uint8_t>(shape.size)};
+             static_cast<std::uint8_t>(shape.size),
+             static_cast<std::uint8_t>(std::countr_one(OrdersOf(at.gpu))),
+             {}};
   at.node.created++;
   *created = record;
   return NVML_SUCCESS;

@@ -1,4 +1,6 @@
 // MIG devices, and what a device of either kind shows of its memory.
+#include <algorithm>
+
 #include "machine.h"
 
 namespace nvml_mig::simulator {
@@ -19,9 +21,25 @@ void EachMigDevice(const GpuState& gpu, Visit visit) {
   }
 }
 
-bool LacksRight(const GpuView& at) {
-  return at.node.unprivileged != 0 && at.gpu.migCurrent == NVML_DEVICE_MIG_ENABLE;
+// What the clients on a GPU, or in one of its instances, have taken together.
+std::uint64_t TakenMiB(const GpuView& at, const GpuInstance* instance) {
+  std::uint64_t taken = 0;
+  for (const Client& client : at.node.clients) {
+    if (client.pid != 0 && client.gpu == at.index &&
+        (instance == nullptr || client.gpuInstance == instance->id)) {
+      taken += client.memoryMiB;
+    }
+  }
+  return taken;
 }
+
+// Readings are as somebody set them: more than there is, is all of it.
+MemoryMiB Within(std::uint64_t total, std::uint64_t reserved, std::uint64_t used) {
+  reserved = std::min(reserved, total);
+  return {total, reserved + std::min(used, total - reserved), reserved};
+}
+
+std::uint64_t Known(std::uint64_t reading) { return reading == kNoReading ? 0 : reading; }
 
 }  // namespace
 
@@ -53,32 +71,34 @@ const std::uint8_t* MigDeviceUuid(const GpuBoard& board, const MigDevice& device
          16 * (device.instance->id * kMaxComputeInstances + device.compute->start);
 }
 
+bool MayReadWhole(const GpuView& at) {
+  return at.node.unprivileged == 0 || at.gpu.migCurrent != NVML_DEVICE_MIG_ENABLE;
+}
+
 // A partitioned GPU shows what its instances use together.
-nvmlReturn_t GpuMemory(const GpuView& at, MemoryMiB* memory) {
-  if (LacksRight(at)) return NVML_ERROR_NO_PERMISSION;
-  std::uint64_t used = 0;
+MemoryMiB GpuMemory(const GpuView& at) {
+  const Readings& readings = at.gpu.readings;
+  std::uint64_t idle = 0;
   for (const GpuInstance& instance : at.gpu.gpuInstances) {
-    if (instance.stamp != 0) used += ProfileOf(at.board, instance).idleMemoryMiB;
+    if (instance.stamp != 0) idle += ProfileOf(at.board, instance).idleMemoryMiB;
   }
-  *memory = {at.board.memoryTotalMiB, used != 0 ? used : at.board.idleMemoryMiB};
-  return NVML_SUCCESS;
+  if (idle == 0) idle = Known(readings.idleMemoryMiB);
+  const std::uint64_t taken = TakenMiB(at, nullptr);
+  return Within(at.board.memoryTotalMiB, Known(readings.memoryReservedMiB),
+                idle > ~taken ? ~0ull : idle + taken);
 }
 
-nvmlReturn_t GpuBar1(const GpuView& at, MemoryMiB* memory) {
-  if (LacksRight(at)) return NVML_ERROR_NO_PERMISSION;
-  *memory = {at.board.bar1TotalMiB, 0};
-  return NVML_SUCCESS;
-}
+MemoryMiB GpuBar1(const GpuView& at) { return {at.board.bar1TotalMiB, 0, 0}; }
 
-MemoryMiB InstanceMemory(const GpuBoard& board, const GpuInstance& instance) {
-  const GpuInstanceProfile& profile = ProfileOf(board, instance);
-  return {profile.memorySizeMiB, profile.idleMemoryMiB};
+MemoryMiB InstanceMemory(const GpuView& at, const GpuInstance& instance) {
+  const GpuInstanceProfile& profile = ProfileOf(at.board, instance);
+  return Within(profile.memorySizeMiB, 0, profile.idleMemoryMiB + TakenMiB(at, &instance));
 }
 
 // Recorded up to R570: the instance's share of the board's, less 1 MiB.
-MemoryMiB InstanceBar1(const GpuBoard& board, const GpuInstance& instance) {
-  const std::uint64_t share = board.bar1TotalMiB * instance.size / board.memorySlices;
-  return {share == 0 ? 0 : share - 1, 0};
+MemoryMiB InstanceBar1(const GpuView& at, const GpuInstance& instance) {
+  const std::uint64_t share = at.board.bar1TotalMiB * instance.size / at.board.memorySlices;
+  return {share == 0 ? 0 : share - 1, 0, 0};
 }
 
 }  // namespace nvml_mig::simulator

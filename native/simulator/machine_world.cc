@@ -1,4 +1,5 @@
 // What happens to GPUs from outside NVML: processes that use them, resets, reboots.
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -14,6 +15,49 @@ std::uint8_t Recorded(unsigned id) {
 }
 
 bool IsRecordable(unsigned id) { return id == kSimulatorNone || id < kNone8; }
+
+// The instance a client is to run in, if any; NVML_ERROR_NOT_FOUND where there is none.
+nvmlReturn_t FindPlace(const GpuEdit& at, const ClientPlace& place, const GpuInstance** instance,
+                       Reason* reason) {
+  *instance = nullptr;
+  if (place.gpuInstance == kSimulatorNone && place.computeInstance != kSimulatorNone) {
+    reason->Say("A compute instance is named by its GPU instance's id and its own; the first is "
+                "missing.");
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  if (place.gpuInstance == kSimulatorNone) return NVML_SUCCESS;
+  *instance = FindGpuInstance(at.gpu, place.gpuInstance);
+  if (*instance == nullptr) {
+    reason->Say("GPU %u has no GPU instance %u.", at.index, place.gpuInstance);
+    return NVML_ERROR_NOT_FOUND;
+  }
+  if (place.computeInstance != kSimulatorNone &&
+      FindComputeInstance(**instance, place.computeInstance) == nullptr) {
+    reason->Say("GPU instance %u of GPU %u has no compute instance %u.", place.gpuInstance,
+                at.index, place.computeInstance);
+    return NVML_ERROR_NOT_FOUND;
+  }
+  return NVML_SUCCESS;
+}
+
+Client* FindClient(const GpuEdit& at, const ClientPlace& place) {
+  if (!IsRecordable(place.gpuInstance) || !IsRecordable(place.computeInstance)) return nullptr;
+  for (Client& client : at.node.clients) {
+    if (client.pid != 0 && client.pid == place.pid && client.gpu == at.index &&
+        client.gpuInstance == Recorded(place.gpuInstance) &&
+        client.computeInstance == Recorded(place.computeInstance)) {
+      return &client;
+    }
+  }
+  return nullptr;
+}
+
+// Memory where a client is to run, without what that client has there already.
+MemoryMiB FreeMemory(const GpuEdit& at, const GpuInstance* instance, const Client* client) {
+  MemoryMiB memory = instance == nullptr ? GpuMemory(at.view()) : InstanceMemory(at.view(), *instance);
+  if (client != nullptr) memory.used -= std::min(memory.used, client->memoryMiB);
+  return memory;
+}
 
 // "GPU 1 is in use by pid 71, 80."
 void SayHolders(const NodeState& node, unsigned gpu, Reason* reason) {
@@ -110,55 +154,60 @@ nvmlReturn_t ReloadDriver(const Image& image, State& state, Reason* reason) {
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t StartClient(const GpuEdit& at, unsigned gi, unsigned ci, unsigned pid,
-                         Reason* reason) {
-  if (pid == 0) {
+nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, std::uint64_t memoryMiB,
+                         unsigned kind, Reason* reason) {
+  if (place.pid == 0) {
     reason->Say("A client's pid must be at least 1.");
     return NVML_ERROR_INVALID_ARGUMENT;
   }
-  if (gi == kSimulatorNone && ci != kSimulatorNone) {
-    reason->Say("A compute instance is named by its GPU instance's id and its own; the first is "
-                "missing.");
+  if (kind >= kClientKinds) {
+    reason->Say("A client's kind is below %u, not %u.", kClientKinds, kind);
     return NVML_ERROR_INVALID_ARGUMENT;
   }
-  const GpuInstance* instance = nullptr;
-  if (gi != kSimulatorNone) {
-    instance = FindGpuInstance(at.gpu, gi);
-    if (instance == nullptr) {
-      reason->Say("GPU %u has no GPU instance %u.", at.index, gi);
-      return NVML_ERROR_NOT_FOUND;
-    }
+  const GpuInstance* instance;
+  const nvmlReturn_t code = FindPlace(at, place, &instance, reason);
+  if (code != NVML_SUCCESS) return code;
+  Client* record = FindClient(at, place);
+  const MemoryMiB free = FreeMemory(at, instance, record);
+  if (memoryMiB > free.total - free.used) {
+    reason->Say("Pid %u wants %llu MiB; %llu MiB are free there.", place.pid,
+                static_cast<unsigned long long>(memoryMiB),
+                static_cast<unsigned long long>(free.total - free.used));
+    return NVML_ERROR_INSUFFICIENT_RESOURCES;
   }
-  if (ci != kSimulatorNone && FindComputeInstance(*instance, ci) == nullptr) {
-    reason->Say("GPU instance %u of GPU %u has no compute instance %u.", gi, at.index, ci);
-    return NVML_ERROR_NOT_FOUND;
-  }
-  const Client wanted = {pid, static_cast<std::uint8_t>(at.index), Recorded(gi), Recorded(ci), 0};
-  Client* free = nullptr;
   for (Client& client : at.node.clients) {
-    if (std::memcmp(&client, &wanted, sizeof(client)) == 0) return NVML_SUCCESS;
-    if (client.pid == 0 && free == nullptr) free = &client;
+    if (record == nullptr && client.pid == 0) record = &client;
   }
-  if (free == nullptr) {
+  if (record == nullptr) {
     reason->Say("A node keeps at most %u clients.", kMaxClients);
     return NVML_ERROR_INSUFFICIENT_RESOURCES;
   }
-  *free = wanted;
+  *record = {place.pid,
+             static_cast<std::uint8_t>(at.index),
+             Recorded(place.gpuInstance),
+             Recorded(place.computeInstance),
+             static_cast<std::uint8_t>(kind),
+             memoryMiB};
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t StopClient(const GpuEdit& at, unsigned gi, unsigned ci, unsigned pid, Reason* reason) {
-  for (Client& client : at.node.clients) {
-    if (pid == 0 || client.pid != pid || client.gpu != at.index || !IsRecordable(gi) ||
-        !IsRecordable(ci) || client.gpuInstance != Recorded(gi) ||
-        client.computeInstance != Recorded(ci)) {
-      continue;
-    }
-    client = {};
+nvmlReturn_t StopClient(const GpuEdit& at, const ClientPlace& place, Reason* reason) {
+  if (Client* const client = FindClient(at, place); client != nullptr) {
+    *client = {};
     return NVML_SUCCESS;
   }
-  reason->Say("Pid %u is no client at that place of GPU %u.", pid, at.index);
+  reason->Say("Pid %u is no client at that place of GPU %u.", place.pid, at.index);
   return NVML_ERROR_NOT_FOUND;
+}
+
+nvmlReturn_t SetReading(const GpuEdit& at, unsigned number, std::uint64_t value, Reason* reason) {
+  if (number >= sizeof(Readings) / sizeof(value)) {
+    reason->Say("A GPU has no reading %u.", number);
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  std::memcpy(reinterpret_cast<char*>(&at.gpu.readings) + number * sizeof(value), &value,
+              sizeof(value));
+  return NVML_SUCCESS;
 }
 
 }  // namespace nvml_mig::simulator

@@ -164,28 +164,29 @@ TEST_CASE("versions and words by driver release") {
 TEST_CASE("the control table acts on the node without initialising it") {
   LoadedNode node(MakeImage(Driver(550), {A100()}));
   CHECK(node.control().bytes == sizeof(SimulatorControl));
-  CHECK(node.Command(kSimulatorStartClient, 0, kSimulatorNone, kSimulatorNone, 77) ==
+  CHECK(node.Command(kSimulatorStartClient, {0, kSimulatorNone, kSimulatorNone, 77}) ==
         NVML_SUCCESS);
-  CHECK(node.Command(kSimulatorReset, 0) == NVML_ERROR_IN_USE);
+  CHECK(node.Command(kSimulatorReset, {0}) == NVML_ERROR_IN_USE);
   CHECK(std::string(node.text) == "GPU 0 is in use by pid 77: stop what runs there first.");
-  CHECK(node.Command(kSimulatorReset, 1) == NVML_ERROR_INVALID_ARGUMENT);
+  CHECK(node.Command(kSimulatorReset, {1}) == NVML_ERROR_INVALID_ARGUMENT);
   CHECK(std::string(node.text) == "The node has 1 GPUs; there is no GPU 1.");
   CHECK(node.Command(kSimulatorReloadDriver) == NVML_ERROR_IN_USE);
   CHECK(node.Command(kSimulatorReboot) == NVML_SUCCESS);
-  CHECK(node.Command(kSimulatorReset, 0) == NVML_SUCCESS);
+  CHECK(node.Command(kSimulatorReset, {0}) == NVML_SUCCESS);
   CHECK(node.text[0] == '\0');
-  CHECK(node.Command(kSimulatorStopClient, 0, kSimulatorNone, kSimulatorNone, 77) ==
+  CHECK(node.Command(kSimulatorStopClient, {0, kSimulatorNone, kSimulatorNone, 77}) ==
         NVML_ERROR_NOT_FOUND);
   CHECK(node.Command(static_cast<SimulatorCommand>(99)) == NVML_ERROR_INVALID_ARGUMENT);
-  CHECK(node.control().command(kSimulatorCheck, 0, 0, 0, 0, nullptr, 0) == NVML_SUCCESS);
+  constexpr unsigned none[kSimulatorMaxArguments] = {};
+  CHECK(node.control().command(kSimulatorCheck, none, nullptr, 0) == NVML_SUCCESS);
   unsigned count = 0;
   CHECK(node.nvmlDeviceGetCount_v2(&count) == NVML_ERROR_UNINITIALIZED);
 
   REQUIRE(node.nvmlInit_v2() == NVML_SUCCESS);
   nvmlReturn_t activation;
-  CHECK(node.Command(kSimulatorSetPrivileged, 0) == NVML_SUCCESS);
+  CHECK(node.Command(kSimulatorSetPrivileged, {0}) == NVML_SUCCESS);
   CHECK(node.nvmlDeviceSetMigMode(node.gpu(), 1, &activation) == NVML_ERROR_NO_PERMISSION);
-  CHECK(node.Command(kSimulatorSetPrivileged, 1) == NVML_SUCCESS);
+  CHECK(node.Command(kSimulatorSetPrivileged, {1}) == NVML_SUCCESS);
   node.Enable();
   CHECK(node.Command(kSimulatorRetire) == NVML_SUCCESS);
   CHECK(node.nvmlDeviceSetMigMode(node.gpu(), 0, &activation) == NVML_ERROR_DRIVER_NOT_LOADED);
@@ -220,7 +221,7 @@ TEST_CASE("a bad image makes init fail and is explained") {
   CHECK(node.nvmlInit_v2() == NVML_ERROR_UNKNOWN);
   CHECK(node.Command(kSimulatorCheck) == NVML_ERROR_UNKNOWN);
   CHECK(std::string(node.text) ==
-        "The image has layout version 9; this library reads version 1.");
+        "The image has layout version 9; this library reads version 2.");
 
   std::filesystem::remove(node.directory.image_path());
   CHECK(node.nvmlInit_v2() == NVML_ERROR_DRIVER_NOT_LOADED);

@@ -82,8 +82,8 @@ TEST_CASE("an image that was cut or lengthened is refused") {
 
 TEST_CASE("what is wrong with an image is said") {
   CheckSays(SentenceFor([](Bytes& it) { HeaderOf(it).magic++; }), "does not start as");
-  CheckSays(SentenceFor([](Bytes& it) { HeaderOf(it).layoutVersion = 2; }),
-            "layout version 2; this library reads version 1");
+  CheckSays(SentenceFor([](Bytes& it) { HeaderOf(it).layoutVersion = 1; }),
+            "layout version 1; this library reads version 2");
   CheckSays(SentenceFor([](Bytes& it) { HeaderOf(it).nodeId[3] ^= 1; }), "header is damaged");
   CheckSays(SentenceFor([](Bytes& it) { BoardOf(it, 1).name[0] ^= 1; }), "boards are damaged");
   CheckSays(SentenceFor([](Bytes& it) {

@@ -39,9 +39,10 @@ class LoadedNode {
     REQUIRE(nvmlInternalGetExportTable(&table, kSimulatorControlGuid) == NVML_SUCCESS);
     return *static_cast<const SimulatorControl*>(table);
   }
-  nvmlReturn_t Command(SimulatorCommand command, unsigned a = 0, unsigned b = 0, unsigned c = 0,
-                       unsigned d = 0) {
-    return control().command(command, a, b, c, d, text, sizeof(text));
+  nvmlReturn_t Command(SimulatorCommand command, std::initializer_list<unsigned> given = {}) {
+    unsigned arguments[kSimulatorMaxArguments] = {};
+    std::copy(given.begin(), given.end(), arguments);
+    return control().command(command, arguments, text, sizeof(text));
   }
   nvmlDevice_t gpu(unsigned index = 0) const {
     nvmlDevice_t device = nullptr;

@@ -23,17 +23,20 @@ export function complete(row, rows) {
   return { ...base, profiles: base.profiles.map(each => weakened(each, row.sharedRows.confidence)), ...row }
 }
 
-export function simulatorData({ boards, formulas, releases, exported }) {
+export function simulatorData({ boards, formulas, readings, releases, exported }) {
   const rows = boards.map(row => complete(row, boards))
   return [
     `// ${HEADER}`,
-    '// From boards/*.json, formulas.json, releases.json and native/simulator/exported_names.json.',
+    '// From boards/*.json, formulas.json, readings.json, releases.json and native/simulator/exported_names.json.',
     "import type { BoardRow } from './boards.js'",
+    "import type { ReadingTable } from './readings.js'",
     "import type { ExportedNames, ReleaseTable } from './releases.js'",
     '',
     `export const boards: readonly BoardRow<null>[] = [\n${rows.map(row => JSON.stringify(row)).join(',\n')}\n]`,
     '',
     `export const formulas = ${JSON.stringify(formulas)} as const`,
+    '',
+    `export const readingTable: ReadingTable = ${JSON.stringify(readings)}`,
     '',
     `export const releases: ReleaseTable = ${JSON.stringify(releases)}`,
     '',
