@@ -34,7 +34,7 @@ trap 'rm -rf "$room"' EXIT
 export UBSAN_OPTIONS=print_stacktrace=1
 for target in "${targets[@]}"; do
   mkdir -p "$room/found/$target" "$corpus/$target"
-  if ! "$room/fuzzed/${target}_fuzz" -seed="$seed" -max_total_time="$seconds" -max_len=4096 -timeout=10 -print_final_stats=1 \
+  if ! "$room/fuzzed/${target}_fuzz" -seed="$seed" -max_total_time="$seconds" -max_len=1032 -timeout=10 -print_final_stats=1 \
     -artifact_prefix="$findings/$target-" "$room/found/$target" "$corpus/$target" >"$room/log" 2>&1; then
     grep -vE '^#[0-9]+|NEW_FUNC' "$room/log" | tail -n 100
     echo "# $target: seed $seed; the input above broke it: native/build-fuzz/fuzzed/${target}_fuzz $findings/$target-…"
@@ -44,14 +44,15 @@ for target in "${targets[@]}"; do
   echo "# $target: seed $seed, $execs inputs in $seconds s, nothing found"
   if [ "$keep" = keep ]; then
     mkdir "$room/kept"
-    "$room/fuzzed/${target}_fuzz" -merge=1 -use_counters=0 "$room/kept" "$corpus/$target" "$room/found/$target" >"$room/log" 2>&1
+    "$room/fuzzed/${target}_fuzz" -set_cover_merge=1 -use_counters=0 "$room/kept" "$corpus/$target" "$room/found/$target" >"$room/log" 2>&1
     rm -rf "${corpus:?}/$target"
     mv "$room/kept" "$corpus/$target"
   fi
 done
 
 for target in "${targets[@]}"; do
-  LLVM_PROFILE_FILE="$room/$target.profraw" "$room/covered/${target}_fuzz" "$corpus/$target"/* >"$room/log" 2>&1
+  LLVM_PROFILE_FILE="$room/$target.profraw" "$room/covered/${target}_fuzz" "$corpus/$target"/* >"$room/log" 2>&1 ||
+    { tail -n 20 "$room/log"; exit 1; }
 done
 llvm-profdata merge -o "$room/profile" "$room"/*.profraw
 llvm-cov export -summary-only -instr-profile="$room/profile" "$room/covered/calls_fuzz" -object "$room/covered/image_fuzz" \

@@ -52,13 +52,16 @@ struct Source {
 
 template <class Type>
 concept Number = std::integral<Type> || std::is_enum_v<Type>;
+// The first byte that stands for the number with all bits set; those below stand for small numbers.
+inline constexpr std::uint8_t kAllBits = 208;
+
 template <class Type>
 Type MakeNumber(Bytes& bytes) {
   using Word = std::conditional_t<sizeof(Type) == 8, std::uint64_t, std::uint32_t>;
-  const std::uint8_t small = bytes.Byte();
-  if (small < 128) return static_cast<Type>(small % 16);
-  if (small < 208) return static_cast<Type>(small - 128);
-  if (small < 232) return static_cast<Type>(~Word{0});
+  const std::uint8_t way = bytes.Byte();
+  if (way < 128) return static_cast<Type>(way % 16);
+  if (way < kAllBits) return static_cast<Type>(way - 128);
+  if (way < 232) return static_cast<Type>(~Word{0});
   return static_cast<Type>(bytes.Take<Word>());
 }
 

@@ -1,6 +1,8 @@
 #include "calls.h"
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
 #include <tuple>
 #include <utility>
 
@@ -47,12 +49,36 @@ nvmlReturn_t Invoke(const char* name, Result (*function)(Types...), const Parame
 }
 
 template <class Result, class... Types>
-void Add(Ring<Call>* ring, const char* name, const char* list, Result (*function)(Types...)) {
+void Add(Ring<Call>* ring, const std::string& name, const char* list, Result (*function)(Types...)) {
   const Parameters parameters(list);
-  MUST(parameters.each.size() == sizeof...(Types), "%s: the names of %s are not understood.", name, list);
+  MUST(parameters.each.size() == sizeof...(Types), "%s: the names of %s are not understood.", name.c_str(), list);
   ring->Add(name, [=](const Record& record, Known* known) {
-    return Invoke(name, function, parameters, record, known);
+    return Invoke(name.c_str(), function, parameters, record, known);
   });
+}
+
+const SimulatorControl& Control() {
+  const void* table = nullptr;
+  MUST(nvmlInternalGetExportTable(&table, kSimulatorControlGuid) == NVML_SUCCESS, "No control table.");
+  return *static_cast<const SimulatorControl*>(table);
+}
+
+// One command by itself; the table's own function takes its words as one list, which always has this
+// many.
+template <unsigned command>
+nvmlReturn_t CommandOf(unsigned a, unsigned b, unsigned c, unsigned d, unsigned e, unsigned f,
+                       char* text, unsigned length) {
+  const unsigned words[] = {a, b, c, d, e, f};
+  static_assert(std::size(words) == kSimulatorMaxArguments);
+  return Control().command(static_cast<SimulatorCommand>(command), words, text, length);
+}
+
+// More than there are: what is no command is asked for, too.
+template <unsigned... commands>
+void AddCommands(Ring<Call>* ring, std::integer_sequence<unsigned, commands...>) {
+  (Add(ring, "command " + std::to_string(commands),
+       "(unsigned a, unsigned b, unsigned c, unsigned d, unsigned e, unsigned f, char* text, "
+       "unsigned length)", CommandOf<commands>), ...);
 }
 
 Ring<Call> MakeCalls() {
@@ -61,7 +87,7 @@ Ring<Call> MakeCalls() {
 #define NVML_CLIENT_SYMBOL(name, result, list) Add(&ring, #name, #list, name);
 #include "abi/symbols.h"
   ring.Add("node replaced", [](const Record& record, Known*) {
-    Place(Nodes().At(Bytes(record).Take<std::uint32_t>()).image);
+    Place(Nodes().At(Bytes(record).Take<std::uint32_t>()).files);
     return NVML_SUCCESS;
   });
   ring.Add("node removed", [](const Record&, Known*) {
@@ -72,9 +98,7 @@ Ring<Call> MakeCalls() {
     const std::uint32_t which = Bytes(record).Take<std::uint32_t>();
     return Checked("an unmodelled function", kUnmodelled[which % std::size(kUnmodelled)]());
   });
-  Add(&ring, "command",
-      "(SimulatorCommand command, unsigned a, unsigned b, unsigned c, unsigned d, char* text, "
-      "unsigned length)", Control().command);
+  AddCommands(&ring, std::make_integer_sequence<unsigned, 20>());
   Add(&ring, "calls", "(const char* function)", Control().calls);
   return ring;
 }
@@ -86,16 +110,13 @@ const Ring<Call>& Calls() {
   return calls;
 }
 
-const SimulatorControl& Control() {
-  const void* table = nullptr;
-  MUST(nvmlInternalGetExportTable(&table, kSimulatorControlGuid) == NVML_SUCCESS, "No control table.");
-  return *static_cast<const SimulatorControl*>(table);
-}
-
-nvmlReturn_t Command(SimulatorCommand command, std::string* sentence) {
+nvmlReturn_t Command(SimulatorCommand command, const std::vector<unsigned>& arguments,
+                     std::string* sentence) {
+  unsigned words[kSimulatorMaxArguments] = {};
+  std::copy(arguments.begin(), arguments.end(), words);
   char text[512] = "";
-  const nvmlReturn_t code = Control().command(command, 0, 0, 0, 0, text, sizeof(text));
-  *sentence = text;
+  const nvmlReturn_t code = Control().command(command, words, text, sizeof(text));
+  if (sentence != nullptr) *sentence = text;
   return code;
 }
 

@@ -5,6 +5,8 @@
 #define NVML_MIG_TESTS_FUZZ_CALLS_H
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "abi/simulator_control.h"
 #include "known.h"
@@ -17,10 +19,10 @@ namespace nvml_mig::fuzz {
 using Call = std::function<nvmlReturn_t(const Record&, Known*)>;
 const Ring<Call>& Calls();
 
-// The table that lib/simulator reaches a node by.
-const SimulatorControl& Control();
-// Carries a command out; the sentence is empty when the result is NVML_SUCCESS.
-nvmlReturn_t Command(SimulatorCommand command, std::string* sentence);
+// Carries out a command of the table that lib/simulator reaches a node by; `sentence`, if it is asked
+// for, gets what the simulator says of it.
+nvmlReturn_t Command(SimulatorCommand command, const std::vector<unsigned>& arguments = {},
+                     std::string* sentence = nullptr);
 
 // Shuts down until nothing is initialised, however often it was.
 void ShutDown();

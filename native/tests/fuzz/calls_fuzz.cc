@@ -9,6 +9,9 @@
 
 using namespace nvml_mig::fuzz;
 
+// Further than an index leads that is taken from a handle.
+const std::size_t nvml_mig::fuzz::kSectionGap = 32 * 1024;
+
 namespace {
 
 void CheckNode() {
@@ -17,9 +20,9 @@ void CheckNode() {
   const nvmlReturn_t code = nvmlInit_v2();
   if (code == NVML_ERROR_DRIVER_NOT_LOADED && !IsPlaced()) return;
   MUST(code == NVML_SUCCESS, "After the calls init answers %d.", code);
-  MUST(Command(kSimulatorCheck, &sentence) == NVML_SUCCESS, "After the calls: %s", sentence.c_str());
+  MUST(Command(kSimulatorCheck, {}, &sentence) == NVML_SUCCESS, "After the calls: %s", sentence.c_str());
   // By rules that are written down a second time.
-  const nvml_mig::simulator::Image& image = *InitialisedImage();
+  const Image& image = *InitialisedImage();
   State state;
   Reason reason;
   image.Read(&state);

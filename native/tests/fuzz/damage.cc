@@ -1,8 +1,8 @@
 #include "damage.h"
 
 #include <cstring>
+#include <iterator>
 
-#include "simulator/checksum.h"
 #include "simulator/image_layout.h"
 
 namespace nvml_mig::fuzz {
@@ -53,65 +53,49 @@ constexpr std::uint64_t kEdges[] = {0,   1,   2,    3,     7,          8,       
                                     33,  64,  127,  128,   255,        256,        4095,      4096,
                                     ~0u, ~1u, 1u << 31, (1u << 31) - 1, ~0ull, ~63ull, 1ull << 63, 1ull << 32};
 
+constexpr std::uint64_t kSteps[] = {1, 1, 1, 8, 64, 4096};
+
 std::uint64_t Changed(std::uint64_t value, Bytes& bytes) {
   const std::uint8_t way = bytes.Byte();
   switch (way % 4) {
     case 0: return bytes.Take<std::uint64_t>();
     case 1: return kEdges[bytes.Byte() % std::size(kEdges)];
-    case 2: return value + bytes.Byte() - 128;
+    case 2: return value + (bytes.Byte() - 128ull) * kSteps[way / 4 % std::size(kSteps)];
     default: return value ^ std::uint64_t{1} << bytes.Byte() % 64;
   }
 }
 
 // Bytes that a damaged length has cut off are not there to be changed.
-void ChangeAt(std::size_t at, std::size_t length, Bytes& bytes, Image* image) {
-  if (at > image->size() || length > image->size() - at) return;
+void ChangeAt(std::size_t at, std::size_t length, Bytes& bytes, FileBytes* file) {
+  if (at > file->size() || length > file->size() - at) return;
   std::uint64_t value = 0;
-  std::memcpy(&value, image->data() + at, length);
+  std::memcpy(&value, file->data() + at, length);
   value = Changed(value, bytes);
-  std::memcpy(image->data() + at, &value, length);
+  std::memcpy(file->data() + at, &value, length);
 }
 
 }  // namespace
 
-void Damage(const Record& record, const Image& undamaged, Image* image) {
+void Damage(const Record& record, const Files& undamaged, Files* files) {
   Bytes bytes(record);
-  const auto& header = *reinterpret_cast<const ImageHeader*>(undamaged.data());
+  const auto& header = *reinterpret_cast<const ImageHeader*>(undamaged.image.data());
   const std::uint8_t way = bytes.Byte();
-  if (way < 240) {
+  if (way < 216) {
     const Field& field = Fields().At(record.number);
     std::size_t at = PartAt(field.part, header, bytes) + field.offset;
     for (const List& list : field.lists) at += bytes.Byte() % list.count * list.stride;
-    ChangeAt(at, field.bytes, bytes, image);
+    ChangeAt(at, field.bytes, bytes, &files->image);
+    return;
+  }
+  const bool description = way % 4 == 3;
+  FileBytes* const file = description ? &files->description : &files->image;
+  const std::size_t size = (description ? undamaged.description : undamaged.image).size();
+  if (way < 224) {
+    files->image = LaidOut(undamaged.image, bytes.Byte() % 40, 64 * (bytes.Byte() % 4));
   } else if (way < 250) {
-    ChangeAt(record.number % undamaged.size(), 1 + bytes.Byte() % 8, bytes, image);
+    ChangeAt(record.number % size, 1 + bytes.Byte() % 8, bytes, file);
   } else {
-    image->resize(record.number % (undamaged.size() + 8192));
-  }
-}
-
-void Seal(const Head& head, Image* image) {
-  if (image->size() < sizeof(ImageHeader)) return;
-  auto* header = reinterpret_cast<ImageHeader*>(image->data());
-  const auto holds = [&](std::uint64_t at, std::uint64_t length) {
-    return at % 4 == 0 && at <= image->size() && length <= image->size() - at;
-  };
-  if ((head.flags & kStaleBoards) == 0 && holds(header->boardsOffset, header->boardsBytes)) {
-    header->boardsChecksum =
-        simulator::Checksum(image->data() + header->boardsOffset, header->boardsBytes);
-  }
-  for (const std::uint64_t at : header->slotOffset) {
-    simulator::Slot slot;
-    if ((head.flags & kStaleSlots) != 0 || header->slotBytes < sizeof(slot) ||
-        !holds(at, header->slotBytes)) {
-      continue;
-    }
-    std::memcpy(&slot, image->data() + at, sizeof(slot));
-    slot.checksum = simulator::Checksum(image->data() + at + sizeof(slot), header->slotBytes - sizeof(slot));
-    std::memcpy(image->data() + at, &slot, sizeof(slot));
-  }
-  if ((head.flags & kStaleHeader) == 0) {
-    header->headerChecksum = simulator::Checksum(header, offsetof(ImageHeader, headerChecksum));
+    file->resize(record.number % (size + size / 4));
   }
 }
 

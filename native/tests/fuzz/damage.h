@@ -1,4 +1,4 @@
-// Damage to an image: fields set to anything, bytes scribbled over, lengths changed.
+// Damage to a node's files: fields set to anything, bytes scribbled over, lengths changed.
 #ifndef NVML_MIG_TESTS_FUZZ_DAMAGE_H
 #define NVML_MIG_TESTS_FUZZ_DAMAGE_H
 
@@ -8,9 +8,7 @@
 namespace nvml_mig::fuzz {
 
 // One record's damage. Fields lie where the undamaged image has them.
-void Damage(const Record& record, const Image& undamaged, Image* image);
-// Makes the checksums fit that the head does not want stale, as far as the header says where they are.
-void Seal(const Head& head, Image* image);
+void Damage(const Record& record, const Files& undamaged, Files* files);
 // A number for Record that stands for the index-th field, counted around.
 std::uint32_t FieldNumber(std::size_t index);
 

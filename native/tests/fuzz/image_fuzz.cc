@@ -1,6 +1,7 @@
 // The reader of images on damaged ones, most with checksums that fit: one is refused with one sentence,
 // always the same, or everything that can be called works on it.
 #include "calls.h"
+#include "client.h"
 #include "damage.h"
 #include "node.h"
 #include "program.h"
@@ -8,11 +9,13 @@
 
 using namespace nvml_mig::fuzz;
 
+const std::size_t nvml_mig::fuzz::kSectionGap = 0;
+
 namespace {
 
 void CheckRefusal(nvmlReturn_t code) {
   std::string sentence;
-  const nvmlReturn_t again = Command(kSimulatorCheck, &sentence);
+  const nvmlReturn_t again = Command(kSimulatorCheck, {}, &sentence);
   MUST(again == code, "Init answered %d, and then %d.", code, again);
   MUST(sentence.size() > 1 && sentence.back() == '.' && sentence.find('\n') == std::string::npos,
        "A refusal is no sentence: '%s'", sentence.c_str());
@@ -42,10 +45,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const Program program = Program::Read(data, size);
   const Node& node = Nodes().At(program.head.node);
   const std::size_t edits = std::min<std::size_t>(program.head.edits, program.records.size());
-  nvml_mig::fuzz::Image image = node.image;
-  for (std::size_t i = 0; i < edits; i++) Damage(program.records[i], node.image, &image);
-  Seal(program.head, &image);
-  Place(image);
+  Files files = node.files;
+  for (std::size_t i = 0; i < edits; i++) Damage(program.records[i], node.files, &files);
+  Seal(program.head, &files.image);
+  Place(files);
 
   Known known = node.known;
   const nvmlReturn_t code = nvmlInit_v2();
@@ -56,10 +59,12 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   for (std::size_t i = edits; i < program.records.size(); i++) {
     Calls().At(program.records[i].number)(program.records[i], &known);
   }
-  CallEach(&known);
-  std::string sentence;
   if (!Initialise()) return 0;
-  MUST(Command(kSimulatorCheck, &sentence) == NVML_SUCCESS, "After the calls: %s", sentence.c_str());
+  BringToLife();
+  CallEach(&known);
+  if (!Initialise()) return 0;
+  std::string sentence;
+  MUST(Command(kSimulatorCheck, {}, &sentence) == NVML_SUCCESS, "After the calls: %s", sentence.c_str());
   ShutDown();
   return 0;
 }

@@ -1,6 +1,7 @@
 // Mutations that know what a record is; what happens inside one is libFuzzer's.
 #include <random>
 
+#include "arguments.h"
 #include "calls.h"
 #include "damage.h"
 #include "node.h"
@@ -19,7 +20,7 @@ class Mutator {
 
   void Mutate() {
     std::vector<Record>& records = program_.records;
-    switch (records.empty() ? Below(3) : Below(12)) {
+    switch (records.empty() ? Below(3) : Below(14)) {
       case 0:
         MutateHead();
         break;
@@ -39,6 +40,10 @@ class Mutator {
       case 6:
         Any().number = NewNumber();
         break;
+      case 7:
+      case 8:
+        Any().bytes[Below(sizeof(Record::bytes))] = Usual();
+        break;
       default:
         MutateBytes(&Any());
     }
@@ -57,10 +62,14 @@ class Mutator {
   Record NewRecord() {
     Record record = {NewNumber(), {}};
     for (std::uint8_t& byte : record.bytes) {
-      // Most arguments that lead somewhere are small.
-      byte = static_cast<std::uint8_t>(Below(3) == 0 ? random_() : Below(16));
+      byte = Below(3) == 0 ? static_cast<std::uint8_t>(random_()) : Usual();
     }
     return record;
+  }
+  // A byte that means what most calls that lead somewhere have: a small number, the newest handle, or
+  // the number that has all bits set.
+  std::uint8_t Usual() {
+    return Below(4) == 0 ? kAllBits : static_cast<std::uint8_t>(Below(Below(2) == 0 ? 3 : 16));
   }
   void MutateHead() {
     Head& head = program_.head;

@@ -10,6 +10,8 @@
 #include <iterator>
 
 #include "calls.h"
+#include "client.h"
+#include "guard.h"
 #include "program.h"
 #include "simulator/exported.h"
 #include "simulator/image_layout.h"
@@ -23,103 +25,58 @@ const files::path& Beside() {
   static const files::path folder = files::read_symlink("/proc/self/exe").parent_path();
   return folder;
 }
-const files::path& PlacedPath() {
-  static const files::path path = Beside() / "node.image";
+const std::string& ImagePath() {
+  static const std::string path = Beside() / "node.image";
   return path;
 }
 
-// The file that is in place, mapped to put its live part back.
+// What is in place; the image is mapped to put its live part back.
 struct Placed {
   const Node* node = nullptr;  // of which it is a copy, but for the live part
-  std::uint8_t* bytes = nullptr;
-  std::size_t size = 0;
+  std::uint8_t* image = nullptr;
+  std::size_t bytes = 0;
 };
 Placed placed;
 
-Image ReadFile(const files::path& path) {
+FileBytes ReadFile(const files::path& path) {
   std::ifstream file(path, std::ios::binary);
-  return Image(std::istreambuf_iterator<char>(file), {});
+  return FileBytes(std::istreambuf_iterator<char>(file), {});
 }
 
-// A client that asks for all there is.
-void Learn(Known* known) {
-  unsigned gpus = 0;
-  nvmlDeviceGetCount_v2(&gpus);
-  for (unsigned gpu = 0; gpu < gpus; gpu++) {
-    nvmlDevice_t device;
-    char text[NVML_DEVICE_UUID_V2_BUFFER_SIZE];
-    nvmlPciInfo_t pci;
-    if (nvmlDeviceGetHandleByIndex_v2(gpu, &device) != NVML_SUCCESS) continue;
-    if (nvmlDeviceGetPciInfo_v3(device, &pci) == NVML_SUCCESS) known->texts.Add(pci.busId);
-    for (unsigned i = 0; i < simulator::kMaxGpuInstances; i++) {
-      nvmlDevice_t mig;
-      if (nvmlDeviceGetMigDeviceHandleByIndex(device, i, &mig) != NVML_SUCCESS) break;
-      known->Add(mig);
-      if (nvmlDeviceGetUUID(mig, text, sizeof(text)) == NVML_SUCCESS) known->texts.Add(text);
-    }
-    for (unsigned id = 0; id < 15; id++) {
-      nvmlGpuInstance_t instance;
-      nvmlComputeInstance_t compute;
-      if (nvmlDeviceGetGpuInstanceById(device, id, &instance) != NVML_SUCCESS) continue;
-      known->Add(instance);
-      if (nvmlGpuInstanceGetComputeInstanceById(instance, 0, &compute) == NVML_SUCCESS) {
-        known->Add(compute);
-      }
-    }
-    known->Add(device);
-    if (nvmlDeviceGetUUID(device, text, sizeof(text)) == NVML_SUCCESS) known->texts.Add(text);
-  }
+void PlaceDescription(const FileBytes& text) {
+  static FileBytes last;
+  const std::string path = Beside() / "node.json";
+  if (text == last && access(path.c_str(), F_OK) == 0) return;
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(text.data()), static_cast<std::streamsize>(text.size()));
+  MUST(file.flush(), "%s cannot be written.", path.c_str());
+  last = text;
 }
 
-// MIG on, and on each GPU an instance of every profile that still fits, with a compute instance in it.
-void BringToLife() {
-  unsigned gpus = 0;
-  nvmlDeviceGetCount_v2(&gpus);
-  for (unsigned gpu = 0; gpu < gpus; gpu++) {
-    nvmlDevice_t device;
-    nvmlReturn_t activation;
-    MUST(nvmlDeviceGetHandleByIndex_v2(gpu, &device) == NVML_SUCCESS, "No GPU %u.", gpu);
-    Control().command(kSimulatorSetPrivileged, 1, 0, 0, 0, nullptr, 0);
-    nvmlDeviceSetMigMode(device, NVML_DEVICE_MIG_ENABLE, &activation);
-    if (activation != NVML_SUCCESS) Control().command(kSimulatorReboot, 0, 0, 0, 0, nullptr, 0);
-  }
-  for (unsigned gpu = 0; gpu < gpus; gpu++) {
-    nvmlDevice_t device;
-    nvmlDeviceGetHandleByIndex_v2(gpu, &device);
-    for (unsigned slot = 0; slot < NVML_GPU_INSTANCE_PROFILE_COUNT; slot++) {
-      nvmlGpuInstanceProfileInfo_t profile;
-      nvmlGpuInstance_t instance;
-      nvmlComputeInstance_t compute;
-      if (nvmlDeviceGetGpuInstanceProfileInfo(device, slot, &profile) != NVML_SUCCESS ||
-          nvmlDeviceCreateGpuInstance(device, profile.id, &instance) != NVML_SUCCESS) {
-        continue;
-      }
-      for (unsigned id = 0; id < NVML_COMPUTE_INSTANCE_PROFILE_COUNT; id++) {
-        nvmlGpuInstanceCreateComputeInstance(instance, id, &compute);
-      }
-    }
-  }
-}
-
-Node Learned(const Image& image, bool alive) {
-  Node node{image, {}};
-  Place(image);
+Node Learned(const Files& made, bool alive) {
+  Node node{made, {}};
+  Place(made);
   MUST(nvmlInit_v2() == NVML_SUCCESS, "A node that simulate() made is not taken.");
   if (alive) BringToLife();
   Learn(&node.known);
   ShutDown();
-  node.image = ReadFile(PlacedPath());
+  node.files.image = ReadFile(ImagePath());
   return node;
 }
 
 Ring<Node> MakeNodes() {
+  GuardGaps(kSectionGap != 0);
   Ring<Node> ring;
   for (const auto& entry : files::directory_iterator(FUZZ_NODES)) {
-    if (entry.path().extension() != ".image") continue;
-    const Image image = ReadFile(entry.path());
-    const std::string name = entry.path().stem();
-    ring.Add(name, Learned(image, false));
-    ring.Add(name + " alive", Learned(image, true));
+    files::path path = entry.path();
+    if (path.extension() != ".image") continue;
+    const std::string name = path.stem();
+    const FileBytes image = ReadFile(path);
+    const std::uint32_t gpus = reinterpret_cast<const simulator::ImageHeader*>(image.data())->gpuCount;
+    const Files made = {kSectionGap == 0 ? image : LaidOut(image, gpus, kSectionGap),
+                        ReadFile(path.replace_extension(".json"))};
+    ring.Add(name, Learned(made, false));
+    ring.Add(name + " alive", Learned(made, true));
   }
   MUST(ring.size() != 0, "There are no nodes in %s.", FUZZ_NODES);
   return ring;
@@ -132,10 +89,12 @@ const Ring<Node>& Nodes() {
   return nodes;
 }
 
-void Place(const Image& image) {
-  if (placed.bytes != nullptr) munmap(placed.bytes, placed.size);
+void Place(const Files& files) {
+  if (placed.image != nullptr) munmap(placed.image, placed.bytes);
   placed = {};
-  const std::string next = PlacedPath().string() + ".next";
+  PlaceDescription(files.description);
+  const FileBytes& image = files.image;
+  const std::string next = ImagePath() + ".next";
   unlink(next.c_str());
   const int file = open(next.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   MUST(file >= 0 && write(file, image.data(), image.size()) == static_cast<ssize_t>(image.size()),
@@ -146,27 +105,28 @@ void Place(const Image& image) {
     placed = {nullptr, static_cast<std::uint8_t*>(bytes), image.size()};
   }
   close(file);
-  MUST(rename(next.c_str(), PlacedPath().c_str()) == 0, "rename: %s.", std::strerror(errno));
+  MUST(rename(next.c_str(), ImagePath().c_str()) == 0, "rename: %s.", std::strerror(errno));
 }
 
 void RemovePlaced() {
-  unlink(PlacedPath().c_str());
+  unlink(ImagePath().c_str());
   placed.node = nullptr;
 }
 
-bool IsPlaced() { return access(PlacedPath().c_str(), F_OK) == 0; }
+bool IsPlaced() { return access(ImagePath().c_str(), F_OK) == 0; }
 
 void Restore(const Node& node) {
+  const FileBytes& image = node.files.image;
   if (placed.node == &node) {
-    const auto* header = reinterpret_cast<const simulator::ImageHeader*>(node.image.data());
+    const auto* header = reinterpret_cast<const simulator::ImageHeader*>(image.data());
     const auto put = [&](std::size_t from, std::size_t to) {
-      std::memcpy(placed.bytes + from, node.image.data() + from, to - from);
+      std::memcpy(placed.image + from, image.data() + from, to - from);
     };
     put(offsetof(simulator::ImageHeader, current), sizeof(simulator::ImageHeader));
-    put(header->slotOffset[0], node.image.size());
+    for (const std::uint64_t slot : header->slotOffset) put(slot, slot + header->slotBytes);
     return;
   }
-  Place(node.image);
+  Place(node.files);
   placed.node = &node;
 }
 

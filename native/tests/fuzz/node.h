@@ -3,25 +3,29 @@
 #ifndef NVML_MIG_TESTS_FUZZ_NODE_H
 #define NVML_MIG_TESTS_FUZZ_NODE_H
 
-#include <string>
-#include <vector>
-
 #include "known.h"
+#include "layout.h"
 #include "ring.h"
 
 namespace nvml_mig::fuzz {
 
-using Image = std::vector<std::uint8_t>;
-
+// What a node keeps in its directory.
+struct Files {
+  FileBytes image;
+  FileBytes description;
+};
 struct Node {
-  Image image;
+  Files files;
   Known known;  // what a client of this node learns by asking for all there is
 };
 // Each twice: as it was made, and with instances on every GPU.
 const Ring<Node>& Nodes();
+// Each target's own: how far the sections of its nodes lie apart; 0 for the layout that simulate() has.
+// What lies between them is poisoned.
+extern const std::size_t kSectionGap;
 
-// Puts an image in place of the one that is there, as a writer that renames does.
-void Place(const Image& image);
+// Puts a node in place of the one that is there, as a writer that renames does.
+void Place(const Files& files);
 void RemovePlaced();
 bool IsPlaced();
 // The node is placed and in the state that it starts in, by the cheapest way.

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { checksum } from '../../../dist/simulator/checksum.js'
 import { compileImage } from '../../../dist/simulator/compile-image.js'
+import { DIALECTS } from '../../../dist/simulator/dialects.js'
 import { ImageHeader } from '../../../dist/simulator/image-layout.js'
 import { planNode, readRequest } from '../../../dist/simulator/request.js'
 import { layOut } from '../../../scripts/generate/layout.mjs'
@@ -20,12 +21,13 @@ const NODES = {
   'h100-a100-535': { gpus: ['H100-SXM5-80GB', 'A100-SXM4-40GB'], driver: '535' },
   'a100-passthrough-550': { gpus: ['A100-SXM4-40GB'], driver: '550', platform: 'passthrough' },
   'h200-unprivileged-550': { gpus: ['H200-141GB'], driver: '550', privileged: false },
-  'rtx-pro-6000-580': { gpus: ['RTX-PRO-6000-Blackwell-Server'], driver: '580', fill: 'derived' }
+  'rtx-pro-6000-580': { gpus: ['RTX-PRO-6000-Blackwell-Server'], driver: '580', fill: 'derived' },
+  'a30-dialects-550': { gpus: ['A30'], driver: '550', dialects: Object.fromEntries(DIALECTS.map(name => [name, true])) }
 }
 
 /** The same bytes each time, so that an input does what it did. */
-function imageOf(name) {
-  const image = compileImage(planNode(readRequest(NODES[name])))
+function imageOf(name, description) {
+  const image = compileImage(planNode(readRequest(NODES[name])), description)
   const { nodeId, headerChecksum } = ImageHeader
   image.fill(name.padEnd(nodeId.count), nodeId.offset, nodeId.offset + nodeId.count)
   image.writeBigUInt64LE(checksum(image, 0, headerChecksum.offset), headerChecksum.offset)
@@ -58,5 +60,9 @@ function fieldTable() {
 
 const folder = process.argv[2]
 mkdirSync(folder, { recursive: true })
-for (const name of Object.keys(NODES)) writeFileSync(join(folder, `${name}.image`), imageOf(name))
+for (const [name, request] of Object.entries(NODES)) {
+  const description = JSON.stringify(request)
+  writeFileSync(join(folder, `${name}.json`), description)
+  writeFileSync(join(folder, `${name}.image`), imageOf(name, description))
+}
 writeFileSync(join(folder, 'fields.inc'), fieldTable().join(''))
