@@ -14,7 +14,7 @@ export function checkOptions(method: string, options: unknown, known: readonly s
   }
   for (const name of Object.keys(options)) {
     if (known.includes(name)) continue
-    const [meant] = closest(name, known)
+    const [meant] = [...closest(name, known), ...known.filter(each => each.startsWith(name))]
     throw new TypeError(
       `${method} has no option '${name}'${meant ? `; did you mean '${meant}'?` : `; it has ${series(known.map(each => `'${each}'`))}`}`
     )

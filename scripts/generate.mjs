@@ -8,6 +8,7 @@ import { coveragePage } from './generate/coverage.mjs'
 import { errorStrings, figuresHeader } from './generate/figures.mjs'
 import { layOut, toCpp, toTsDecoders, toTsLayout } from './generate/layout.mjs'
 import { unmodelledNames } from './generate/names.mjs'
+import { readingsPage } from './generate/readings-page.mjs'
 import { simulatorData } from './generate/simulator-data.mjs'
 import { boardsPage, simulatorPage } from './generate/simulator-page.mjs'
 
@@ -38,6 +39,7 @@ const outputs = {
   'lib/simulator/image-layout.ts': () => toTsLayout(image()),
   'lib/simulator/data.ts': () => simulatorData(simulator()),
   'docs/boards.md': () => boardsPage(simulator()),
+  'docs/readings.md': () => readingsPage(simulator()),
   'docs/simulator.md': () => simulatorPage(read('docs/simulator.md'), simulator()),
   'native/addon/records.h': () => toCpp(records(), 'NVML_MIG_ADDON_RECORDS_H'),
   'docs/nvml-coverage.md': () => coveragePage(root),

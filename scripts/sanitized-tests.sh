@@ -34,6 +34,6 @@ export ASAN_OPTIONS=detect_leaks=1:symbolize=1
 export LSAN_OPTIONS=suppressions=$copy/scripts/lsan.supp:print_suppressions=0
 export TSAN_OPTIONS=ignore_noninstrumented_modules=1
 export NVML_MIG_SANITIZED=$name
-[ $# -gt 0 ] || set -- test/addon/*.test.ts test/session.test.ts test/transcripts.test.ts
+[ $# -gt 0 ] || set -- test/addon/*.test.ts test/clients/*.test.ts test/session.test.ts test/transcripts.test.ts
 # Preloaded into the tests alone: npm and tap itself end by process.exit(), where all of Node is a leak.
 npx tap --disable-coverage --timeout=600 "--test-env=LD_PRELOAD=$preload" "$@"

@@ -8,7 +8,7 @@ import t from 'tap'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const read = (path: string) => readFileSync(join(root, path), 'utf8')
-const NOT_OURS = /^(node_modules|\.git|\.tap|build|dist|prebuilds|temp|etc|native\/build[^/]*)$/
+const NOT_OURS = /^(node_modules|\.git|\.tap|build|dist|prebuilds|temp|etc|\.cache|native\/build[^/]*)$/
 
 function files(folder: string): string[] {
   return readdirSync(join(root, folder), { withFileTypes: true }).flatMap(entry => {
@@ -61,7 +61,7 @@ rule('every target asserts the figures of the ABI, and every declaration has one
   }
   const figures = JSON.parse(read('native/abi/figures.json')) as Record<string, Record<string, unknown>>
   const known = new Set(['structs', 'versions', 'handles', 'codes', 'defines'].flatMap(kind => Object.keys(figures[kind]!)))
-  const abi = read('native/abi/nvml_abi.h')
+  const abi = read('native/abi/nvml_abi.h') + read('native/abi/nvml_abi_readings.h')
   const declared = [
     ...abi.matchAll(/^\} (nvml\w+_t);/gm), // structs and unions
     ...abi.matchAll(/^typedef struct \w+\* (nvml\w+_t);/gm), // handles

@@ -47,6 +47,9 @@ export const ARCHITECTURES: Readonly<Record<string, number>> = { Ampere: 7, Ada:
 /** 'Blackwell (GB202)' and 'Blackwell Ultra' are Blackwell to NVML. */
 const architectureOf = ({ architecture }: BoardRow['identity']): number => ARCHITECTURES[architecture.split(' ')[0]!]!
 
+/** NVML_BRAND_NVIDIA_RTX for 'NVIDIA RTX PRO …', NVML_BRAND_NVIDIA for the rest: derived, the name says it. */
+const brandOf = ({ name }: BoardRow['identity']): number => (name.startsWith('NVIDIA RTX') ? 13 : 14)
+
 /** NVML_GPU_INSTANCE_PROFILE_CAPS_GFX. */
 const GRAPHICS = 2
 
@@ -152,6 +155,7 @@ function putBoard(
     pciSubSystemId: Number(board.identity.pciSubSystemId),
     minorNumber: index,
     architecture: architectureOf(board.identity),
+    brand: brandOf(board.identity),
     computeCapabilityMajor: major,
     computeCapabilityMinor: minor,
     modeNeedsReset: board.modeNeedsReset,

@@ -124,7 +124,7 @@ export const GpuInstanceProfile = {
 
 /** One GPU: identity and the MIG geometry of its board. */
 export const GpuBoard = {
-  bytes: 38208,
+  bytes: 38216,
   name: { offset: 0, type: 'char', size: 1, count: 96 },
   /** "GPU-..." */
   uuid: { offset: 96, type: 'char', size: 1, count: 96 },
@@ -141,24 +141,25 @@ export const GpuBoard = {
   minorNumber: { offset: 388, type: 'u32', size: 4, count: 1 },
   /** NVML_DEVICE_ARCH_* */
   architecture: { offset: 392, type: 'u32', size: 4, count: 1 },
-  computeCapabilityMajor: { offset: 396, type: 'u32', size: 4, count: 1 },
-  computeCapabilityMinor: { offset: 400, type: 'u32', size: 4, count: 1 },
+  /** NVML_BRAND_* */
+  brand: { offset: 396, type: 'u32', size: 4, count: 1 },
+  computeCapabilityMajor: { offset: 400, type: 'u32', size: 4, count: 1 },
+  computeCapabilityMinor: { offset: 404, type: 'u32', size: 4, count: 1 },
   /** 1: a MIG mode change needs a GPU reset and outlives a reboot (Ampere); 0: immediate, gone when the driver is unloaded */
-  modeNeedsReset: { offset: 404, type: 'u32', size: 4, count: 1 },
+  modeNeedsReset: { offset: 408, type: 'u32', size: 4, count: 1 },
   /** 1: GPU-instance ids of the two halves are exchanged */
-  swappedNumbering: { offset: 408, type: 'u32', size: 4, count: 1 },
+  swappedNumbering: { offset: 412, type: 'u32', size: 4, count: 1 },
   /** placement units of the board */
-  memorySlices: { offset: 412, type: 'u32', size: 4, count: 1 },
-  maxMigDevices: { offset: 416, type: 'u32', size: 4, count: 1 },
+  memorySlices: { offset: 416, type: 'u32', size: 4, count: 1 },
+  maxMigDevices: { offset: 420, type: 'u32', size: 4, count: 1 },
   /** 1: a compute instance without placement goes where it costs the least capacity; 0: first fit */
-  alignedComputeSlots: { offset: 420, type: 'u32', size: 4, count: 1 },
-  memoryTotalMiB: { offset: 424, type: 'u64', size: 8, count: 1 },
-  bar1TotalMiB: { offset: 432, type: 'u64', size: 8, count: 1 },
-  profileCount: { offset: 440, type: 'u32', size: 4, count: 1 },
-  reserved: { offset: 444, type: 'u32', size: 4, count: 1 },
-  profiles: { offset: 448, type: GpuInstanceProfile, size: 1792, count: 20 },
+  alignedComputeSlots: { offset: 424, type: 'u32', size: 4, count: 1 },
+  memoryTotalMiB: { offset: 432, type: 'u64', size: 8, count: 1 },
+  bar1TotalMiB: { offset: 440, type: 'u64', size: 8, count: 1 },
+  profileCount: { offset: 448, type: 'u32', size: 4, count: 1 },
+  profiles: { offset: 456, type: GpuInstanceProfile, size: 1792, count: 20 },
   /** 16 bytes each, by GPU-instance id (15) and first compute slot (8) */
-  migUuids: { offset: 36288, type: 'u8', size: 1, count: 1920 },
+  migUuids: { offset: 36296, type: 'u8', size: 1, count: 1920 },
 } as const
 
 /** Head of a slot. checksum covers the slot's bytes after it. */

@@ -51,12 +51,14 @@ export function board(model: string): BoardRow<null> {
  * @throws TypeError or RangeError for an option that is wrong, before anything is made;
  *   {@link SimulatorError} `UNKNOWN_FIGURES` for a board with figures that nobody recorded and `fill` does
  *   not allow to derive; `DIFFERENT_NODE`, `NOT_A_NODE` or `UNUSABLE_DIRECTORY` for a directory that
- *   will not do.
+ *   will not do; an NVML code such as `UNKNOWN` for a node there that is damaged.
  */
 export async function simulate(options: SimulateOptions): Promise<SimulatedNode> {
   const request = readRequest(options)
   const plan = planNode(request)
   const dir = optionalText('simulate: dir', options.dir)
-  const place = dir === undefined ? makeTemporaryNode(request, plan) : makeOrAttachNode(dir, request, plan)
-  return new SimulatedNode(await place, plan, dir === undefined)
+  if (dir === undefined) return new SimulatedNode(await makeTemporaryNode(request, plan), plan, true)
+  const node = new SimulatedNode(await makeOrAttachNode(dir, request, plan), plan, false)
+  node.check() // it may have been there before, and been damaged since
+  return node
 }

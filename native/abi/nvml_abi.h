@@ -296,6 +296,8 @@ typedef struct {
   unsigned long long memorySizeMB;
 } nvmlDeviceAttributes_t;
 
+#include "nvml_abi_readings.h"
+
 #ifdef __cplusplus
 }  // extern "C"
 #endif

@@ -1,4 +1,4 @@
-// Devices: how many, which is which, what they are called.
+// Devices: how many, which is which, what they are called. What they are made of: abi_board.cc.
 #include <cstring>
 
 #include "calls.h"
@@ -189,59 +189,4 @@ nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char* uuid, unsigned int len
     std::snprintf(text, sizeof(text), "MIG-%s", digits);
   }
   return GiveText(uuid, length, text);
-}
-
-nvmlReturn_t nvmlDeviceGetSerial(nvmlDevice_t device, char* serial, unsigned int length) {
-  NVML_MIG_ENTER(nvmlDeviceGetSerial);
-  Subject subject;
-  const nvmlReturn_t code = ResolveGpuOnly(*image, device, &subject);
-  return code != NVML_SUCCESS ? code : GiveText(serial, length, subject.board->serial);
-}
-
-nvmlReturn_t nvmlDeviceGetMinorNumber(nvmlDevice_t device, unsigned int* minorNumber) {
-  NVML_MIG_ENTER(nvmlDeviceGetMinorNumber);
-  if (minorNumber == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
-  Subject subject;
-  const nvmlReturn_t code = ResolveGpuOnly(*image, device, &subject);
-  if (code == NVML_SUCCESS) *minorNumber = subject.board->minorNumber;
-  return code;
-}
-
-nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t* pci) {
-  NVML_MIG_ENTER(nvmlDeviceGetPciInfo_v3);
-  if (pci == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
-  Subject subject;
-  const nvmlReturn_t code = ResolveGpu(*image, device, &subject);
-  if (code != NVML_SUCCESS) return code;
-  const GpuBoard& board = *subject.board;
-  *pci = {};
-  std::snprintf(pci->busIdLegacy, sizeof(pci->busIdLegacy), "%04X:%02X:%02X.0",
-                board.pciDomain & 0xffff, board.pciBus & 0xff, board.pciDevice & 0xff);
-  pci->domain = board.pciDomain;
-  pci->bus = board.pciBus;
-  pci->device = board.pciDevice;
-  pci->pciDeviceId = board.pciDeviceId;
-  pci->pciSubSystemId = board.pciSubSystemId;
-  std::memcpy(pci->busId, board.busId, sizeof(pci->busId));
-  return NVML_SUCCESS;
-}
-
-nvmlReturn_t nvmlDeviceGetArchitecture(nvmlDevice_t device, nvmlDeviceArchitecture_t* arch) {
-  NVML_MIG_ENTER(nvmlDeviceGetArchitecture);
-  if (arch == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
-  Subject subject;
-  const nvmlReturn_t code = ResolveGpu(*image, device, &subject);
-  if (code == NVML_SUCCESS) *arch = subject.board->architecture;
-  return code;
-}
-
-nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int* major, int* minor) {
-  NVML_MIG_ENTER(nvmlDeviceGetCudaComputeCapability);
-  if (major == nullptr || minor == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
-  Subject subject;
-  const nvmlReturn_t code = ResolveGpu(*image, device, &subject);
-  if (code != NVML_SUCCESS) return code;
-  *major = static_cast<int>(subject.board->computeCapabilityMajor);
-  *minor = static_cast<int>(subject.board->computeCapabilityMinor);
-  return NVML_SUCCESS;
 }

@@ -184,6 +184,7 @@ struct GpuBoard {
   std::uint32_t pciSubSystemId;
   std::uint32_t minorNumber;
   std::uint32_t architecture;  // NVML_DEVICE_ARCH_*
+  std::uint32_t brand;  // NVML_BRAND_*
   std::uint32_t computeCapabilityMajor;
   std::uint32_t computeCapabilityMinor;
   std::uint32_t modeNeedsReset;  // 1: a MIG mode change needs a GPU reset and outlives a reboot (Ampere); 0: immediate, gone when the driver is unloaded
@@ -194,11 +195,10 @@ struct GpuBoard {
   std::uint64_t memoryTotalMiB;
   std::uint64_t bar1TotalMiB;
   std::uint32_t profileCount;
-  std::uint32_t reserved;
   GpuInstanceProfile profiles[20];
   std::uint8_t migUuids[1920];  // 16 bytes each, by GPU-instance id (15) and first compute slot (8)
 };
-static_assert(sizeof(GpuBoard) == 38208);
+static_assert(sizeof(GpuBoard) == 38216);
 static_assert(offsetof(GpuBoard, name) == 0);
 static_assert(offsetof(GpuBoard, uuid) == 96);
 static_assert(offsetof(GpuBoard, serial) == 192);
@@ -212,19 +212,19 @@ static_assert(offsetof(GpuBoard, pciDeviceId) == 380);
 static_assert(offsetof(GpuBoard, pciSubSystemId) == 384);
 static_assert(offsetof(GpuBoard, minorNumber) == 388);
 static_assert(offsetof(GpuBoard, architecture) == 392);
-static_assert(offsetof(GpuBoard, computeCapabilityMajor) == 396);
-static_assert(offsetof(GpuBoard, computeCapabilityMinor) == 400);
-static_assert(offsetof(GpuBoard, modeNeedsReset) == 404);
-static_assert(offsetof(GpuBoard, swappedNumbering) == 408);
-static_assert(offsetof(GpuBoard, memorySlices) == 412);
-static_assert(offsetof(GpuBoard, maxMigDevices) == 416);
-static_assert(offsetof(GpuBoard, alignedComputeSlots) == 420);
-static_assert(offsetof(GpuBoard, memoryTotalMiB) == 424);
-static_assert(offsetof(GpuBoard, bar1TotalMiB) == 432);
-static_assert(offsetof(GpuBoard, profileCount) == 440);
-static_assert(offsetof(GpuBoard, reserved) == 444);
-static_assert(offsetof(GpuBoard, profiles) == 448);
-static_assert(offsetof(GpuBoard, migUuids) == 36288);
+static_assert(offsetof(GpuBoard, brand) == 396);
+static_assert(offsetof(GpuBoard, computeCapabilityMajor) == 400);
+static_assert(offsetof(GpuBoard, computeCapabilityMinor) == 404);
+static_assert(offsetof(GpuBoard, modeNeedsReset) == 408);
+static_assert(offsetof(GpuBoard, swappedNumbering) == 412);
+static_assert(offsetof(GpuBoard, memorySlices) == 416);
+static_assert(offsetof(GpuBoard, maxMigDevices) == 420);
+static_assert(offsetof(GpuBoard, alignedComputeSlots) == 424);
+static_assert(offsetof(GpuBoard, memoryTotalMiB) == 432);
+static_assert(offsetof(GpuBoard, bar1TotalMiB) == 440);
+static_assert(offsetof(GpuBoard, profileCount) == 448);
+static_assert(offsetof(GpuBoard, profiles) == 456);
+static_assert(offsetof(GpuBoard, migUuids) == 36296);
 
 // Head of a slot. checksum covers the slot's bytes after it.
 struct Slot {

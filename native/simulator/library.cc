@@ -14,6 +14,7 @@ constexpr const char* kImageName = "node.image";
 // Held while the library is initialised, shut down or its image is opened.
 pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
 std::atomic<unsigned> initialised{0};
+std::atomic<unsigned> period{0};
 
 // The image in use, and room for its successor: when another node was put in this one's place, the
 // next init maps that. The old mapping stays until the one after, because a thread that was slow to
@@ -91,7 +92,10 @@ Image* OpenImage(nvmlReturn_t* code, Reason* reason) {
 
 nvmlReturn_t Initialise() {
   const PreInitImage opened;
-  if (opened.get() != nullptr) initialised.fetch_add(1, std::memory_order_release);
+  if (opened.get() != nullptr) {
+    if (initialised.load(std::memory_order_relaxed) == 0) period.fetch_add(1);
+    initialised.fetch_add(1, std::memory_order_release);
+  }
   return opened.code();
 }
 
@@ -108,6 +112,8 @@ Image* InitialisedImage() {
   if (initialised.load(std::memory_order_acquire) == 0) return nullptr;
   return image.load(std::memory_order_acquire);
 }
+
+unsigned InitPeriod() { return period.load(std::memory_order_relaxed); }
 
 PreInitImage::PreInitImage() {
   pthread_mutex_lock(&library);

@@ -19,6 +19,10 @@ nvmlReturn_t Shutdown();
 // not initialised until it does so itself.
 Image* InitialisedImage();
 
+// Number of the present period between a first init and its last shutdown: 1 and up. What belongs to a
+// period, such as an event set, ends with it.
+unsigned InitPeriod();
+
 // The image whether or not the library is initialised, for the few functions that work before init;
 // nothing else of the library can begin or end while one of these is there.
 class PreInitImage {

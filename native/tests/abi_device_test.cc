@@ -193,12 +193,12 @@ TEST_CASE("calls that are for the other kind of device") {
       node.nvmlDeviceGetDeviceHandleFromMigDeviceHandle(gpu, &device),
       node.nvmlDeviceGetAttributes_v2(gpu, &attributes),
       node.nvmlDeviceGetSerial(mig, text, 96),
-      node.nvmlDeviceGetMinorNumber(mig, &value)};
-  for (const nvmlReturn_t code : unsupported) CHECK(code == NVML_ERROR_NOT_SUPPORTED);
-  const nvmlReturn_t invalid[] = {
+      node.nvmlDeviceGetMinorNumber(mig, &value),
       node.nvmlDeviceGetPciInfo_v3(mig, &pci),
       node.nvmlDeviceGetArchitecture(mig, &value),
-      node.nvmlDeviceGetCudaComputeCapability(mig, &major, &minor),
+      node.nvmlDeviceGetCudaComputeCapability(mig, &major, &minor)};
+  for (const nvmlReturn_t code : unsupported) CHECK(code == NVML_ERROR_NOT_SUPPORTED);
+  const nvmlReturn_t invalid[] = {
       node.nvmlDeviceGetMigMode(mig, &value, &other),
       node.nvmlDeviceSetMigMode(mig, 0, &activation),
       node.nvmlDeviceGetMaxMigDeviceCount(mig, &value),

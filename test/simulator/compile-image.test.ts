@@ -11,6 +11,7 @@ import {
   ImageHeader,
   Node,
   NodeState,
+  Readings,
   Slot
 } from '../../lib/simulator/image-layout.js'
 import { planNode, readRequest, type SimulateOptions } from '../../lib/simulator/request.js'
@@ -80,6 +81,11 @@ t.test('header and slots', async t => {
   const content = image.subarray(slots[0] + 16, slots[0] + field('slotBytes'))
   t.equal(image.readBigUInt64LE(slots[0]), 0n, 'slot 0 holds change 0')
   t.equal(image.readBigUInt64LE(slots[0] + 8), slowChecksum(content))
+  for (let gpu = 0; gpu < 3; gpu++) {
+    const readings = NodeState.bytes + gpu * GpuState.bytes + GpuState.readings.offset
+    t.ok(content.subarray(readings, readings + Readings.bytes).some(Boolean), 'each GPU shows something')
+    content.fill(0, readings, readings + Readings.bytes)
+  }
   t.same(content, Buffer.alloc(content.length), 'which is a node with nothing on it')
   t.not(image.readBigUInt64LE(slots[1] + 8), slowChecksum(content), 'slot 1 holds no change')
 })

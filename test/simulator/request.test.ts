@@ -33,7 +33,7 @@ t.test('wrong options', async t => {
     [
       { gpus: [{ model: 'A30', count: 2 }] },
       'TypeError',
-      "simulate: gpus[0] has no option 'count'; it has 'model', 'giNumbering', 'variant' and 'board'"
+      "simulate: gpus[0] has no option 'count'; it has 'model', 'giNumbering', 'variant', 'board' and 'readings'"
     ],
     [
       { gpus: [{ model: 'A30', giNumbering: 'reversed' }] },

@@ -1,0 +1,120 @@
+// Memory errors of a GPU and what was done about them.
+#include <iterator>
+
+#include "readings.h"
+
+namespace nvml_mig::simulator {
+
+nvmlReturn_t TotalErrors(const Subject& subject, EccCounter counter, unsigned long long* total) {
+  const Readings& readings = subject.gpu.readings;
+  if (readings.eccEnabled != 1) return NVML_ERROR_NOT_SUPPORTED;
+  if (IsPartitioned(subject) && counter.since == NVML_VOLATILE_ECC) return NVML_ERROR_NOT_SUPPORTED;
+  unsigned long long dram, sram;
+  nvmlReturn_t code = Give(subject, DramErrors(counter), &dram);
+  if (code == NVML_SUCCESS) code = Give(subject, SramErrors(counter), &sram);
+  if (code == NVML_SUCCESS) *total = dram + sram;
+  return code;
+}
+
+namespace {
+
+bool IsEccCounter(EccCounter counter) {
+  return counter.type < NVML_MEMORY_ERROR_TYPE_COUNT && counter.since < NVML_ECC_COUNTER_TYPE_COUNT;
+}
+
+// A MIG device knows the uncorrected errors outside DRAM since the driver was loaded. Which instance an
+// error struck is not modelled: each shows the GPU's.
+bool MigDeviceCounts(EccCounter counter, nvmlMemoryLocation_t location) {
+  return counter.type == NVML_MEMORY_ERROR_TYPE_UNCORRECTED &&
+         counter.since == NVML_VOLATILE_ECC && location == NVML_MEMORY_LOCATION_SRAM;
+}
+
+nvmlReturn_t ErrorsAt(const Subject& subject, EccCounter counter, nvmlMemoryLocation_t location,
+                      unsigned long long* count) {
+  if (subject.gpu.readings.eccEnabled != 1) return NVML_ERROR_NOT_SUPPORTED;
+  const bool counted = subject.compute != nullptr
+                           ? MigDeviceCounts(counter, location)
+                           : !IsPartitioned(subject) || counter.since != NVML_VOLATILE_ECC;
+  if (!counted) return NVML_ERROR_NOT_SUPPORTED;
+  switch (location) {
+    case NVML_MEMORY_LOCATION_DRAM:
+      return Give(subject, DramErrors(counter), count);
+    case NVML_MEMORY_LOCATION_SRAM:
+      return Give(subject, SramErrors(counter), count);
+    default:
+      // Boards with MIG count caches and registers together, as SRAM.
+      return NVML_ERROR_NOT_SUPPORTED;
+  }
+}
+
+}  // namespace
+}  // namespace nvml_mig::simulator
+
+using namespace nvml_mig::simulator;
+
+nvmlReturn_t nvmlDeviceGetEccMode(nvmlDevice_t device, nvmlEnableState_t* current,
+                                  nvmlEnableState_t* pending) {
+  NVML_MIG_ENTER(nvmlDeviceGetEccMode);
+  if (current == nullptr || pending == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  Subject subject;
+  nvmlEnableState_t now;
+  nvmlReturn_t code = ResolveGpuOnly(*image, device, &subject);
+  if (code == NVML_SUCCESS) code = Give(subject, &Readings::eccEnabled, &now);
+  if (code == NVML_SUCCESS) code = Give(subject, &Readings::eccPendingEnabled, pending);
+  if (code == NVML_SUCCESS) *current = now;
+  return code;
+}
+
+nvmlReturn_t nvmlDeviceGetTotalEccErrors(nvmlDevice_t device, nvmlMemoryErrorType_t errorType,
+                                         nvmlEccCounterType_t counterType,
+                                         unsigned long long* eccCounts) {
+  NVML_MIG_ENTER(nvmlDeviceGetTotalEccErrors);
+  const EccCounter counter = {errorType, counterType};
+  if (eccCounts == nullptr || !IsEccCounter(counter)) return NVML_ERROR_INVALID_ARGUMENT;
+  Subject subject;
+  const nvmlReturn_t code = ResolveGpuOnly(*image, device, &subject);
+  return code != NVML_SUCCESS ? code : TotalErrors(subject, counter, eccCounts);
+}
+
+nvmlReturn_t nvmlDeviceGetMemoryErrorCounter(nvmlDevice_t device, nvmlMemoryErrorType_t errorType,
+                                             nvmlEccCounterType_t counterType,
+                                             nvmlMemoryLocation_t locationType,
+                                             unsigned long long* count) {
+  NVML_MIG_ENTER(nvmlDeviceGetMemoryErrorCounter);
+  const EccCounter counter = {errorType, counterType};
+  if (count == nullptr || !IsEccCounter(counter) || locationType >= NVML_MEMORY_LOCATION_COUNT) {
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  Subject subject;
+  const nvmlReturn_t code = ResolveDevice(*image, device, &subject);
+  return code != NVML_SUCCESS ? code : ErrorsAt(subject, counter, locationType, count);
+}
+
+nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t device, unsigned int* corrRows,
+                                       unsigned int* uncRows, unsigned int* isPending,
+                                       unsigned int* failureOccurred) {
+  NVML_MIG_ENTER(nvmlDeviceGetRemappedRows);
+  if (corrRows == nullptr || uncRows == nullptr || isPending == nullptr ||
+      failureOccurred == nullptr) {
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  Subject subject;
+  nvmlReturn_t code = ResolveGpuOnly(*image, device, &subject);
+  if (code != NVML_SUCCESS) return code;
+  for (const GpuInstance& instance : subject.gpu.gpuInstances) {
+    if (instance.stamp != 0) return NVML_ERROR_NOT_SUPPORTED;
+  }
+  unsigned rows[4];
+  constexpr Reading readings[] = {&Readings::remappedRowsCorrectable,
+                                  &Readings::remappedRowsUncorrectable,
+                                  &Readings::remappedRowsPending, &Readings::remappedRowsFailed};
+  for (unsigned i = 0; i < std::size(readings); i++) {
+    code = Give(subject, readings[i], &rows[i]);
+    if (code != NVML_SUCCESS) return code;
+  }
+  *corrRows = rows[0];
+  *uncRows = rows[1];
+  *isPending = rows[2];
+  *failureOccurred = rows[3];
+  return NVML_SUCCESS;
+}
