@@ -98,6 +98,7 @@ class Argument<Type> {
   Argument(Source& from, const Parameter& parameter) {
     if (parameter.isCount) {
       value_ = static_cast<Type>(from.count);
+      if (std::is_signed_v<Type> && from.bytes.Byte() >= 240) value_ = static_cast<Type>(-value_);
     } else if (parameter.isTimeout) {
       value_ = static_cast<Type>(from.bytes.Byte() % 2);
     } else {
@@ -155,6 +156,13 @@ class Argument<const unsigned char*> {
   std::unique_ptr<unsigned char[]> guid_;
 };
 
+// Bytes that an element of a list has at least. Drivers 535.43 to 535.98 write processes in longer rows
+// than their callers expect, and a node may play one.
+template <class Item>
+inline constexpr std::size_t kRowBytes = sizeof(Item);
+template <>
+inline constexpr std::size_t kRowBytes<nvmlProcessInfo_v2_t> = sizeof(nvmlProcessDetail_v1_t);
+
 // Memory for a struct, or for a list of what `count` says. A versioned struct is as large as its
 // version word says, because so much has a caller that was compiled with that version.
 template <class Item>
@@ -163,7 +171,7 @@ class Memory {
   Memory(Source& from, const Parameter& parameter) {
     if (IsNull(from)) return;
     count_ = parameter.isCount || std::is_enum_v<Item> ? 1 : from.room;
-    std::size_t bytes = count_ * sizeof(Item);
+    std::size_t bytes = count_ * kRowBytes<Item>;
     unsigned version = 0;
     if constexpr (kIsVersioned) {
       version = MakeVersion(from.bytes);
@@ -176,6 +184,14 @@ class Memory {
     if constexpr (kIsVersioned) Put(0, version);
     if constexpr (Number<Item>) {
       if (parameter.isCount) Put(0, static_cast<Item>(from.count));
+    }
+    // The one struct that has a list of its own.
+    if constexpr (std::is_same_v<Item, nvmlProcessDetailList_v1_t>) {
+      const unsigned entries = from.bytes.Byte() % 40u;
+      const auto address = reinterpret_cast<char*>(
+          (rows_ = std::make_unique<nvmlProcessDetail_v1_t[]>(entries)).get());
+      Put(offsetof(Item, numProcArrayEntries), entries);
+      Put(offsetof(Item, procArray), IsNull(from) ? nullptr : address);
     }
   }
   Item* get() const { return reinterpret_cast<Item*>(memory_.get()); }
@@ -213,6 +229,7 @@ class Memory {
   }
 
   std::unique_ptr<char[]> memory_;
+  std::unique_ptr<nvmlProcessDetail_v1_t[]> rows_;
   std::size_t count_ = 0;
   std::size_t bytes_ = 0;
 };

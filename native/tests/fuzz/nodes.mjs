@@ -19,6 +19,7 @@ const NODES = {
   'a30-510': { gpus: ['A30'], driver: '510' },
   'h100-525': { gpus: ['H100-PCIE-80GB'], driver: '525' },
   'h100-a100-535': { gpus: ['H100-SXM5-80GB', 'A100-SXM4-40GB'], driver: '535' },
+  'a100-wide-rows-535': { gpus: ['A100-SXM4-40GB'], driver: '535.54.03' },
   'a100-passthrough-550': { gpus: ['A100-SXM4-40GB'], driver: '550', platform: 'passthrough' },
   'h200-unprivileged-550': { gpus: ['H200-141GB'], driver: '550', privileged: false },
   'rtx-pro-6000-580': { gpus: ['RTX-PRO-6000-Blackwell-Server'], driver: '580', fill: 'derived' },
