@@ -25,19 +25,19 @@ export const ImageHeader = {
   boardsChecksum: { offset: 56, type: 'u64', size: 8, count: 1 },
   slotOffset: { offset: 64, type: 'u64', size: 8, count: 2 },
   slotBytes: { offset: 80, type: 'u64', size: 8, count: 1 },
-  gpuCount: { offset: 88, type: 'u32', size: 4, count: 1 },
-  /** sizeof(Node) */
-  nodeBytes: { offset: 92, type: 'u32', size: 4, count: 1 },
-  /** sizeof(GpuBoard) */
-  gpuBoardBytes: { offset: 96, type: 'u32', size: 4, count: 1 },
-  /** sizeof(NodeState) */
-  nodeStateBytes: { offset: 100, type: 'u32', size: 4, count: 1 },
-  /** sizeof(GpuState) */
-  gpuStateBytes: { offset: 104, type: 'u32', size: 4, count: 1 },
   /** length of the node.json beside the image; 0: there is none */
-  descriptionBytes: { offset: 112, type: 'u64', size: 8, count: 1 },
+  descriptionBytes: { offset: 88, type: 'u64', size: 8, count: 1 },
   /** of that file's bytes */
-  descriptionChecksum: { offset: 120, type: 'u64', size: 8, count: 1 },
+  descriptionChecksum: { offset: 96, type: 'u64', size: 8, count: 1 },
+  gpuCount: { offset: 104, type: 'u32', size: 4, count: 1 },
+  /** sizeof(Node) */
+  nodeBytes: { offset: 108, type: 'u32', size: 4, count: 1 },
+  /** sizeof(GpuBoard) */
+  gpuBoardBytes: { offset: 112, type: 'u32', size: 4, count: 1 },
+  /** sizeof(NodeState) */
+  nodeStateBytes: { offset: 116, type: 'u32', size: 4, count: 1 },
+  /** sizeof(GpuState) */
+  gpuStateBytes: { offset: 120, type: 'u32', size: 4, count: 1 },
   /** over bytes 0 to 2039 */
   headerChecksum: { offset: 2040, type: 'u64', size: 8, count: 1 },
   /** number of the newest change; slot current & 1 holds it */
@@ -124,7 +124,7 @@ export const GpuInstanceProfile = {
 
 /** One GPU: identity and the MIG geometry of its board. */
 export const GpuBoard = {
-  bytes: 38216,
+  bytes: 38208,
   name: { offset: 0, type: 'char', size: 1, count: 96 },
   /** "GPU-..." */
   uuid: { offset: 96, type: 'char', size: 1, count: 96 },
@@ -149,17 +149,17 @@ export const GpuBoard = {
   modeNeedsReset: { offset: 408, type: 'u32', size: 4, count: 1 },
   /** 1: GPU-instance ids of the two halves are exchanged */
   swappedNumbering: { offset: 412, type: 'u32', size: 4, count: 1 },
+  profileCount: { offset: 416, type: 'u32', size: 4, count: 1 },
   /** placement units of the board */
-  memorySlices: { offset: 416, type: 'u32', size: 4, count: 1 },
-  maxMigDevices: { offset: 420, type: 'u32', size: 4, count: 1 },
+  memorySlices: { offset: 420, type: 'u32', size: 4, count: 1 },
+  maxMigDevices: { offset: 424, type: 'u32', size: 4, count: 1 },
   /** 1: a compute instance without placement goes where it costs the least capacity; 0: first fit */
-  alignedComputeSlots: { offset: 424, type: 'u32', size: 4, count: 1 },
+  alignedComputeSlots: { offset: 428, type: 'u32', size: 4, count: 1 },
   memoryTotalMiB: { offset: 432, type: 'u64', size: 8, count: 1 },
   bar1TotalMiB: { offset: 440, type: 'u64', size: 8, count: 1 },
-  profileCount: { offset: 448, type: 'u32', size: 4, count: 1 },
-  profiles: { offset: 456, type: GpuInstanceProfile, size: 1792, count: 20 },
+  profiles: { offset: 448, type: GpuInstanceProfile, size: 1792, count: 20 },
   /** 16 bytes each, by GPU-instance id (15) and first compute slot (8) */
-  migUuids: { offset: 36296, type: 'u8', size: 1, count: 1920 },
+  migUuids: { offset: 36288, type: 'u8', size: 1, count: 1920 },
 } as const
 
 /** Head of a slot. checksum covers the slot's bytes after it. */

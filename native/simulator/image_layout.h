@@ -28,14 +28,14 @@ struct ImageHeader {
   std::uint64_t boardsChecksum;
   std::uint64_t slotOffset[2];
   std::uint64_t slotBytes;
+  std::uint64_t descriptionBytes;  // length of the node.json beside the image; 0: there is none
+  std::uint64_t descriptionChecksum;  // of that file's bytes
   std::uint32_t gpuCount;
   std::uint32_t nodeBytes;  // sizeof(Node)
   std::uint32_t gpuBoardBytes;  // sizeof(GpuBoard)
   std::uint32_t nodeStateBytes;  // sizeof(NodeState)
   std::uint32_t gpuStateBytes;  // sizeof(GpuState)
-  std::uint64_t descriptionBytes;  // length of the node.json beside the image; 0: there is none
-  std::uint64_t descriptionChecksum;  // of that file's bytes
-  std::uint8_t gap0[1912];
+  std::uint8_t gap0[1916];
   std::uint64_t headerChecksum;  // over bytes 0 to 2039
   std::uint64_t current;  // number of the newest change; slot current & 1 holds it
   std::uint8_t gap1[56];
@@ -53,13 +53,13 @@ static_assert(offsetof(ImageHeader, boardsBytes) == 48);
 static_assert(offsetof(ImageHeader, boardsChecksum) == 56);
 static_assert(offsetof(ImageHeader, slotOffset) == 64);
 static_assert(offsetof(ImageHeader, slotBytes) == 80);
-static_assert(offsetof(ImageHeader, gpuCount) == 88);
-static_assert(offsetof(ImageHeader, nodeBytes) == 92);
-static_assert(offsetof(ImageHeader, gpuBoardBytes) == 96);
-static_assert(offsetof(ImageHeader, nodeStateBytes) == 100);
-static_assert(offsetof(ImageHeader, gpuStateBytes) == 104);
-static_assert(offsetof(ImageHeader, descriptionBytes) == 112);
-static_assert(offsetof(ImageHeader, descriptionChecksum) == 120);
+static_assert(offsetof(ImageHeader, descriptionBytes) == 88);
+static_assert(offsetof(ImageHeader, descriptionChecksum) == 96);
+static_assert(offsetof(ImageHeader, gpuCount) == 104);
+static_assert(offsetof(ImageHeader, nodeBytes) == 108);
+static_assert(offsetof(ImageHeader, gpuBoardBytes) == 112);
+static_assert(offsetof(ImageHeader, nodeStateBytes) == 116);
+static_assert(offsetof(ImageHeader, gpuStateBytes) == 120);
 static_assert(offsetof(ImageHeader, headerChecksum) == 2040);
 static_assert(offsetof(ImageHeader, current) == 2048);
 static_assert(offsetof(ImageHeader, retired) == 2112);
@@ -189,16 +189,16 @@ struct GpuBoard {
   std::uint32_t computeCapabilityMinor;
   std::uint32_t modeNeedsReset;  // 1: a MIG mode change needs a GPU reset and outlives a reboot (Ampere); 0: immediate, gone when the driver is unloaded
   std::uint32_t swappedNumbering;  // 1: GPU-instance ids of the two halves are exchanged
+  std::uint32_t profileCount;
   std::uint32_t memorySlices;  // placement units of the board
   std::uint32_t maxMigDevices;
   std::uint32_t alignedComputeSlots;  // 1: a compute instance without placement goes where it costs the least capacity; 0: first fit
   std::uint64_t memoryTotalMiB;
   std::uint64_t bar1TotalMiB;
-  std::uint32_t profileCount;
   GpuInstanceProfile profiles[20];
   std::uint8_t migUuids[1920];  // 16 bytes each, by GPU-instance id (15) and first compute slot (8)
 };
-static_assert(sizeof(GpuBoard) == 38216);
+static_assert(sizeof(GpuBoard) == 38208);
 static_assert(offsetof(GpuBoard, name) == 0);
 static_assert(offsetof(GpuBoard, uuid) == 96);
 static_assert(offsetof(GpuBoard, serial) == 192);
@@ -217,14 +217,14 @@ static_assert(offsetof(GpuBoard, computeCapabilityMajor) == 400);
 static_assert(offsetof(GpuBoard, computeCapabilityMinor) == 404);
 static_assert(offsetof(GpuBoard, modeNeedsReset) == 408);
 static_assert(offsetof(GpuBoard, swappedNumbering) == 412);
-static_assert(offsetof(GpuBoard, memorySlices) == 416);
-static_assert(offsetof(GpuBoard, maxMigDevices) == 420);
-static_assert(offsetof(GpuBoard, alignedComputeSlots) == 424);
+static_assert(offsetof(GpuBoard, profileCount) == 416);
+static_assert(offsetof(GpuBoard, memorySlices) == 420);
+static_assert(offsetof(GpuBoard, maxMigDevices) == 424);
+static_assert(offsetof(GpuBoard, alignedComputeSlots) == 428);
 static_assert(offsetof(GpuBoard, memoryTotalMiB) == 432);
 static_assert(offsetof(GpuBoard, bar1TotalMiB) == 440);
-static_assert(offsetof(GpuBoard, profileCount) == 448);
-static_assert(offsetof(GpuBoard, profiles) == 456);
-static_assert(offsetof(GpuBoard, migUuids) == 36296);
+static_assert(offsetof(GpuBoard, profiles) == 448);
+static_assert(offsetof(GpuBoard, migUuids) == 36288);
 
 // Head of a slot. checksum covers the slot's bytes after it.
 struct Slot {

@@ -238,7 +238,9 @@ void TwoCopies(const Nvml& one, const Options& options) {
   const fs::path library = options.image, beside = options.folder + "/other-node";
   fs::create_directory(beside);
   fs::copy_file(library, beside / library.filename());
-  fs::create_hard_link(library.parent_path() / "node.image", beside / "node.image");
+  for (const char* shared : {"node.image", "node.json"}) {
+    fs::create_hard_link(library.parent_path() / shared, beside / shared);
+  }
   const Nvml other = Functions(Load((beside / library.filename()).c_str()));
   EXPECT(one.nvmlInit_v2 != other.nvmlInit_v2, "the loader took two files for one library");
   const Handles handles = Partition(one);
