@@ -68,6 +68,7 @@
         "native/simulator/machine_mode.cc",
         "native/simulator/machine_world.cc",
         "native/simulator/placement.cc",
+        "native/simulator/seen_devices.cc",
         "native/simulator/unmodelled.cc"
       ],
       # Not in cflags_cc, where the exclusion above would take them out again.

@@ -6,33 +6,13 @@
 // counts every call: the counts must be equal. The simulator answers almost at once, so the ratios
 // show the trip and the decoding; a driver adds its own time to both sides. The trip is two thread
 // wake-ups, so it depends on how deep the machine lets an idle core sleep.
-import { execFileSync, spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
+import { readFileSync } from 'node:fs'
 import { open } from 'nvml-mig'
 import { simulate } from 'nvml-mig/simulator'
+import { compile, median, start } from './native.mjs'
 
 const TURNS = 9
 const ROUNDS = 400
-const root = fileURLToPath(new URL('..', import.meta.url))
-const folder = mkdtempSync(join(tmpdir(), 'nvml-mig-bench-'))
-const program = join(folder, 'read_native')
-execFileSync('g++', [
-  '-std=c++20',
-  '-O2',
-  '-Wall',
-  '-Wextra',
-  '-Werror',
-  `-I${root}native`,
-  `${root}bench/read_native.cc`,
-  '-o',
-  program,
-  '-ldl'
-])
 
 const node = await simulate({ gpus: ['A100-SXM4-40GB'] })
 const nvml = await open({ library: node.library })
@@ -40,9 +20,8 @@ const gpu = nvml.gpu(0)
 await gpu.setMigMode(true)
 for (let i = 0; i < 7; i++) await gpu.create('1g.5gb')
 
-const twin = spawn(program, [node.library], { stdio: ['pipe', 'pipe', 'inherit'] })
-const answers = createInterface({ input: twin.stdout })[Symbol.asyncIterator]()
-const symbols = readFileSync(`${root}native/abi/symbols.h`, 'utf8')
+const twin = start(compile('read_native'), node.library)
+const symbols = readFileSync(new URL('../native/abi/symbols.h', import.meta.url), 'utf8')
 // Asking for a count asks for the export table: the measuring itself, not what is measured.
 const names = [...symbols.matchAll(/^NVML_SYMBOL\((nvml\w+),/gm)]
   .map(([, name]) => name)
@@ -50,8 +29,7 @@ const names = [...symbols.matchAll(/^NVML_SYMBOL\((nvml\w+),/gm)]
 const counts = () => new Map(names.map(name => [name, node.calls(name)]))
 
 async function native(what) {
-  twin.stdin.write(`${what} ${ROUNDS}\n`)
-  const [took, ...calls] = (await answers.next()).value.split(' ')
+  const [took, ...calls] = (await twin.ask(`${what} ${ROUNDS}`)).split(' ')
   return {
     took: Number(took) / ROUNDS,
     calls: Object.fromEntries(calls.map(each => each.split('=')).map(([name, count]) => [name, Number(count)]))
@@ -72,7 +50,6 @@ async function library(what) {
   }
 }
 
-const median = values => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]
 const us = ns => `${(ns / 1000).toFixed(1)} us`
 const sorted = calls => JSON.stringify(Object.entries(calls).sort())
 
@@ -99,8 +76,6 @@ for (const what of Object.keys(reads)) {
   )
 }
 
-twin.stdin.end()
-await once(twin, 'exit')
+await twin.end()
 await nvml.close()
 await node.close()
-rmSync(folder, { recursive: true })

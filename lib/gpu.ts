@@ -108,7 +108,7 @@ export class Gpu {
     this.migCapable = record.migCapable === 1
     this.unavailable =
       record.status === 0 ? null : { code: nvmlCode(record.status), status: record.status, call: connection.symbol(record.call) }
-    this.#profiles = new GpuProfiles(connection, this.index, this.memoryMiB)
+    this.#profiles = new GpuProfiles(connection, this.index, this.memoryMiB, this.migCapable)
   }
 
   /**
@@ -150,8 +150,9 @@ export class Gpu {
    * before large, a profile before its variants.
    *
    * @returns What this driver or user may not read is null, with the reason in `unavailable`. None if
-   *   the GPU has no MIG, or if the driver is old and MIG is off.
-   * @throws {NvmlError} `NO_PERMISSION` the driver is older than R510.
+   *   the GPU has no MIG.
+   * @throws {NvmlError} `NOT_SUPPORTED` MIG is off and the driver, being older than R550, lists profiles only while it
+   *   is on; `NO_PERMISSION` the driver is older than R510.
    * @see nvmlDeviceGetGpuInstanceProfileInfoV, nvmlDeviceGetGpuInstancePossiblePlacements_v2,
    *   nvmlDeviceGetGpuInstanceRemainingCapacity
    */
@@ -163,7 +164,8 @@ export class Gpu {
    * Where GPU instances of a profile may go, in memory slices of this GPU.
    *
    * @param profile Name (`3g.20gb`, also `MIG 3g.20gb`) or the driver's number (9).
-   * @throws {NvmlError} `NO_PERMISSION`; `NOT_SUPPORTED`. {LayoutError} `UNKNOWN_PROFILE`.
+   * @throws {NvmlError} `NO_PERMISSION`; `NOT_SUPPORTED` the GPU has no MIG, or MIG is off and the driver is older than
+   *   R550. {LayoutError} `UNKNOWN_PROFILE`.
    * @see nvmlDeviceGetGpuInstancePossiblePlacements_v2, nvmlDeviceGetGpuInstances
    */
   async placements(profile: string | number): Promise<Placements> {

@@ -10,11 +10,14 @@ const NOT_FOUND = 6
 /** @internal */
 export const migDevice = { bytes: migDeviceBytes, decode: decodeMigDevice }
 
+/** The profile at the end of a MIG device's name. Drivers put 'MIG ' before it, which nothing promises. */
+const PROFILE_AT_END = /(?<= MIG )\S+$|(?<= )(?:\d+c\.)?\d+g\.\d+gb\S*$/
+
 function profileOf(record: MigDeviceRecord, profiles: readonly GpuInstanceProfile[]): string {
   const gpuInstance = profiles.find(profile => profile.id === record.gpuInstanceProfileId)?.name
   // Who may not look at the GPU instance still learns its profile from the name of the device.
   if (gpuInstance === undefined || record.computeInstanceSlices === NONE)
-    return / MIG (\S+)$/.exec(record.name)?.[1] ?? record.name
+    return PROFILE_AT_END.exec(record.name)?.[0] ?? record.name
   const { computeInstanceSlices, gpuInstanceSlices } = record
   return computeInstanceSlices === gpuInstanceSlices ? gpuInstance : `${computeInstanceSlices}c.${gpuInstance}`
 }

@@ -29,9 +29,12 @@ const placementList = { bytes: placementListBytes, decode: decodePlacementList }
 const gpuInstanceProfile = { bytes: gpuInstanceProfileBytes, decode: decodeGpuInstanceProfile }
 const computeInstanceProfile = { bytes: computeInstanceProfileBytes, decode: decodeComputeInstanceProfile }
 
+const MODE_HINT =
+  'The GPU has no MIG, or its MIG mode is off: drivers before R550 list profiles only while it is on. See gpu.migCapable and gpu.migMode().'
+
 /** Where no profile is listed, NVML answered NOT_SUPPORTED for each. */
-function noProfiles(call: string, owner: string, gpu: number): NvmlError {
-  return new NvmlError({ status: 3, call, doing: `read the profiles of ${owner}`, gpu })
+function noProfiles(call: string, owner: string, gpu: number, hint?: string): NvmlError {
+  return new NvmlError({ status: 3, call, doing: `read the profiles of ${owner}`, gpu, hint })
 }
 
 /** One spelling for all names of the same profile; a name that follows no grammar stands for itself. */
@@ -97,12 +100,18 @@ export class GpuProfiles {
   readonly #connection: Connection
   readonly #gpu: number
   readonly #memoryMiB: number | null
+  readonly #migCapable: boolean
   #known: Promise<GpuInstanceProfile[]> | undefined
 
-  constructor(connection: Connection, gpu: number, memoryMiB: number | null) {
+  constructor(connection: Connection, gpu: number, memoryMiB: number | null, migCapable: boolean) {
     this.#connection = connection
     this.#gpu = gpu
     this.#memoryMiB = memoryMiB
+    this.#migCapable = migCapable
+  }
+
+  #noProfiles(): NvmlError {
+    return noProfiles('nvmlDeviceGetGpuInstanceProfileInfo', `GPU ${this.#gpu}`, this.#gpu, MODE_HINT)
   }
 
   async read(): Promise<GpuInstanceProfile[]> {
@@ -110,6 +119,7 @@ export class GpuProfiles {
       { operation: 'gpuInstanceProfiles', args: [this.#gpu], doing: `read the profiles of GPU ${this.#gpu}`, gpu: this.#gpu },
       gpuInstanceProfile
     )
+    if (records.length === 0 && this.#migCapable) throw this.#noProfiles()
     // Where the size of the GPU is not known, its largest profile is the nearest figure.
     const memoryMiB = this.#memoryMiB ?? Math.max(...records.map(record => record.memorySizeMiB))
     return inOrder(records.map(record => describeGpuInstanceProfile(record, memoryMiB)))
@@ -122,7 +132,7 @@ export class GpuProfiles {
     try {
       profiles = await this.#known
     } finally {
-      // Old drivers list none while MIG is off; and what could not be read now may be readable later.
+      // What could not be read now may be readable later: old drivers list none while MIG is off.
       if (profiles.length === 0) this.#known = undefined
     }
     return profiles
@@ -140,10 +150,9 @@ export class GpuProfiles {
 
   async find(wanted: unknown): Promise<GpuInstanceProfile> {
     const profiles = await this.known()
-    const owner = `GPU ${this.#gpu}`
-    if (profiles.length === 0) throw noProfiles('nvmlDeviceGetGpuInstanceProfileInfo', owner, this.#gpu)
+    if (profiles.length === 0) throw this.#noProfiles()
     if (typeof wanted === 'string') refuseComputeProfile(wanted)
-    return resolve(wanted, profiles, owner, profile => [profile.name])
+    return resolve(wanted, profiles, `GPU ${this.#gpu}`, profile => [profile.name])
   }
 
   /** The arguments that say where a profile shall be created. */

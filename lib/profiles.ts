@@ -56,7 +56,11 @@ export interface Profile {
   maxInstances: number
   /** Everywhere it may go, or null if this driver or user cannot read that. */
   placements: readonly Placement[] | null
-  /** How many more could be created now, none while MIG is off; or null if this driver or user cannot read that. */
+  /**
+   * How many more could be created now, as the driver counts: 0 while MIG is off. Drivers before R515 can say 0 for
+   * every profile of a GPU on which nothing was created yet (recorded on R510), though creating works:
+   * `placements(profile).free` is right there too. Null if this driver or user cannot read it.
+   */
   remaining: number | null
   /** For each field that is null: why. `call` is the oldest form of the function, without a version at its end. */
   unavailable?: { placements?: Unavailable; remaining?: Unavailable }

@@ -115,13 +115,14 @@ t.test('names that cannot be taken apart', async t => {
 
 t.test('no profile is listed', async t => {
   const { fixture, gpu } = await openFixture(t, { nvmlDeviceGetGpuInstanceProfileInfo: NOT_SUPPORTED })
-  t.same(await gpu.profiles(), [])
   const refused = {
     name: 'NvmlError',
     code: 'NOT_SUPPORTED',
     call: 'nvmlDeviceGetGpuInstanceProfileInfo',
     hint: /MIG mode is off/
   }
+  await t.rejects(gpu.profiles(), refused)
+  await t.rejects(gpu.placements('1g.1gb'), refused)
   await t.rejects(gpu.createGpuInstance('1g.1gb'), refused)
   await gpu.setMigMode(true)
   fixture.answer('nvmlDeviceGetGpuInstanceProfileInfo', null)

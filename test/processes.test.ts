@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { open } from '../lib/index.js'
 import { openNode } from './helpers/node.js'
+import { FULL } from './helpers/run.js'
 
-const FULL = process.env.NVML_MIG_TEST_FULL === '1'
 const KILLS = FULL ? 1000 : 100
 const CHURN = fileURLToPath(new URL('./helpers/processes/churn.mjs', import.meta.url))
 

@@ -1,17 +1,22 @@
 /**
- * Random creates and destroys on A100, A30 and H100 boards, beside a simple model of the rules written here from
- * the boards' profiles and placements alone: what may be created, where the driver puts it, which id
- * it gets, how many more would fit, and in which order MIG devices are numbered.
+ * Random creates and destroys on every board, beside a simple model of the rules written here from the boards'
+ * profiles and placements alone: what may be created, where the driver puts it, which id it gets, how many
+ * more would fit, and in which order MIG devices are numbered. NVML_MIG_TEST_FULL=1 plays more of them.
  */
+import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
 import t from 'tap'
 import type { Gpu, GpuInstanceProfile } from '../lib/index.js'
+import { models } from '../lib/simulator/index.js'
 import { openNode } from './helpers/node.js'
+import { FULL, SEED } from './helpers/run.js'
 
-const BOARDS = ['A100-SXM4-40GB', 'A100-SXM4-80GB', 'A100-PCIE-80GB', 'A30', 'H100-SXM5-80GB'] as const
-/** Memory slices of a board: 4 on A30, 8 on the others (boards' data, "placement unit"). */
-const slicesOf = (model: string) => (model === 'A30' ? 4 : 8)
-const FULL = process.env.NVML_MIG_TEST_FULL === '1'
+/** How many placement units a board has; null where it was not recorded. */
+const recorded = (
+  JSON.parse(readFileSync(new URL('./facts/gpus.json', import.meta.url), 'utf8')) as {
+    gpus: Record<string, { identity: { memory_slices: number | null } }>
+  }
+).gpus
 
 interface Live {
   profile: GpuInstanceProfile
@@ -22,22 +27,35 @@ interface Live {
 
 class Model {
   live: Live[] = []
+  readonly board: string
   readonly profiles: GpuInstanceProfile[]
   readonly slices: number
   readonly swapped: boolean
 
-  constructor(profiles: GpuInstanceProfile[], slices: number, swapped: boolean) {
+  constructor(board: string, profiles: GpuInstanceProfile[], swapped: boolean) {
+    this.board = board
     this.profiles = profiles
-    this.slices = slices
+    // Of every board there is a profile that is all of it.
+    const largest = Math.max(...profiles.flatMap(({ placements }) => placements!.map(({ size }) => size)))
+    this.slices = recorded[board]!.identity.memory_slices ?? largest
     this.swapped = swapped
+  }
+
+  /** Whether the two may be live at once, wherever they are. */
+  coexist(one: GpuInstanceProfile, other: GpuInstanceProfile): boolean {
+    const [a, b] = [one, other].map(({ name }) => name.replace(/^[^+-]*/, ''))
+    // All media engines: what has none is all that is left.
+    if (a === '+me.all' || b === '+me.all') return a === '-me' || b === '-me'
+    // One OFA: at most one +me instance of any size.
+    if (a === '+me' && b === '+me') return false
+    // "At most two instances: one compute and one graphics."
+    return this.board !== 'Thor-iGPU' || (a === '+gfx') !== (b === '+gfx')
   }
 
   fits(profile: GpuInstanceProfile, start: number, size: number, live = this.live): boolean {
     const overlaps = live.some(other => start < other.start + other.size && other.start < start + size)
     const alike = live.filter(other => other.profile.id === profile.id).length
-    // One JPEG engine and one OFA: at most one +me instance of any size.
-    const media = profile.name.endsWith('+me') && live.some(other => other.profile.name.endsWith('+me'))
-    return !overlaps && !media && alike < profile.maxInstances
+    return !overlaps && alike < profile.maxInstances && live.every(other => this.coexist(profile, other.profile))
   }
 
   free(profile: GpuInstanceProfile, live = this.live) {
@@ -75,18 +93,27 @@ class Model {
 }
 
 type Action =
-  | { kind: 'create'; profile: number; start: number | undefined }
+  | { kind: 'create' | 'device'; profile: number }
+  | { kind: 'place'; profile: number; placement: number }
+  | { kind: 'misplace'; profile: number; start: number }
   | { kind: 'destroy'; pick: number }
-  | { kind: 'device'; profile: number }
 
+const profile = fc.nat(19)
 const actions = fc.array(
   fc.oneof(
-    fc.record({ kind: fc.constant('create' as const), profile: fc.nat(19), start: fc.option(fc.nat(7), { nil: undefined }) }),
-    fc.record({ kind: fc.constant('device' as const), profile: fc.nat(19) }),
+    fc.record({ kind: fc.constantFrom('create' as const, 'device' as const), profile }),
+    fc.record({ kind: fc.constant('place' as const), profile, placement: fc.nat(6) }),
+    fc.record({ kind: fc.constant('misplace' as const), profile, start: fc.nat(12) }),
     fc.record({ kind: fc.constant('destroy' as const), pick: fc.nat(19) })
   ),
   { minLength: 1, maxLength: 25 }
 )
+
+/** The start that an action asks for; undefined if it leaves that to the driver. */
+function startOf(action: Action, { placements }: GpuInstanceProfile): number | undefined {
+  if (action.kind === 'place') return placements![action.placement % placements!.length]!.start
+  return action.kind === 'misplace' ? action.start : undefined
+}
 
 async function play(gpu: Gpu, model: Model, sequence: Action[]): Promise<void> {
   for (const action of sequence) {
@@ -98,7 +125,7 @@ async function play(gpu: Gpu, model: Model, sequence: Action[]): Promise<void> {
       model.live = model.live.filter(other => other !== victim)
     } else {
       const profile = model.profiles[action.profile % model.profiles.length] as GpuInstanceProfile
-      const start = action.kind === 'create' ? action.start : undefined
+      const start = startOf(action, profile)
       const possible = (profile.placements ?? []).find(placement => placement.start === start)
       const expected =
         start === undefined
@@ -143,18 +170,19 @@ async function play(gpu: Gpu, model: Model, sequence: Action[]): Promise<void> {
     throw new Error(`MIG devices out of order: ${JSON.stringify(order)}`)
 }
 
-for (const model of BOARDS) {
+t.comment(`seed ${SEED}`)
+for (const [i, model] of models.entries()) {
   for (const giNumbering of ['straight', 'swapped'] as const) {
     t.test(`${model}, ${giNumbering} ids`, async t => {
-      const { nvml, node } = await openNode(t, { gpus: [{ model, giNumbering }] }, { mig: true })
+      const { nvml, node } = await openNode(t, { gpus: [{ model, giNumbering }], fill: 'derived' }, { mig: true })
       const gpu = nvml.gpu(0)
       const profiles = await gpu.profiles()
       const result = await fc.check(
         fc.asyncProperty(actions, async sequence => {
           for (const instance of await gpu.instances()) await instance.destroy({ force: true })
-          await play(gpu, new Model(profiles, slicesOf(model), giNumbering === 'swapped'), sequence)
+          await play(gpu, new Model(model, profiles, giNumbering === 'swapped'), sequence)
         }),
-        { numRuns: FULL ? 2000 : 200 }
+        { numRuns: FULL ? 2000 : 120, seed: SEED + i }
       )
       t.comment(`seed ${result.seed}, ${result.numRuns} sequences`)
       t.notOk(result.failed, fc.defaultReportMessage(result) ?? 'every sequence agrees')

@@ -49,6 +49,9 @@ function hintOf(error: unknown): string | undefined {
       return 'nvml-mig layout shows what is free, nvml-mig placements PROFILE where a profile could go.'
     }
     if (error.code === 'NOT_FOUND') return 'nvml-mig list shows what there is.'
+    if (error.code === 'NOT_SUPPORTED' && error.call === 'nvmlDeviceGetGpuInstanceProfileInfo') {
+      return `The GPU has no MIG, or its MIG mode is off: drivers before R550 list profiles only while it is on (nvml-mig mode on --gpu ${error.gpu}).`
+    }
     if (error.code === 'NOT_SUPPORTED') return 'The GPU has no MIG, or its MIG mode is off: nvml-mig mode shows it.'
     if (error.code === 'IN_USE' && error.call === 'nvmlGpuInstanceDestroy') {
       return 'Add --force to destroy its compute instances first, and end the processes that run in it.'

@@ -7,31 +7,31 @@ import type { Command } from 'commander'
 import { type SimulatedNode, simulate } from '../simulator/index.js'
 import type { Cli } from './cli.js'
 import { UsageError } from './exit.js'
-import { fillOption, simulation } from './source.js'
+import { type NodeOptions, simulation, withNode } from './source.js'
 import { type Io, print, printJson } from './terminal.js'
 
-interface SimulateOptions {
+interface SimulateOptions extends NodeOptions {
   dir?: string
   gpus: string
-  driver?: string
-  fill?: 'derived'
   json?: boolean
 }
 
 const EXAMPLES = `
 Examples:
   nvml-mig simulate --gpus A100-SXM4-40GB*2 -- my-nvml-client
+  nvml-mig simulate --dialect migIndexHoles,plainMigNames -- my-nvml-client
   nvml-mig simulate --gpus A30 --dir /tmp/a30      makes a node that stays
   nvml-mig list --library /tmp/a30                 looks at it`
 
 export function addSimulate(program: Command, cli: Cli): void {
-  program
-    .command('simulate')
-    .description('make a simulated node, and run a command on it')
-    .argument('[command...]', 'any program that opens libnvidia-ml.so.1; after --')
-    .option('--gpus <models>', 'MODEL[*N][,MODEL…]', 'A100-SXM4-40GB')
-    .option('--driver <release>', 'driver release to play, e.g. 535')
-    .addOption(fillOption())
+  withNode(
+    program
+      .command('simulate')
+      .description('make a simulated node, and run a command on it')
+      .argument('[command...]', 'any program that opens libnvidia-ml.so.1; after --')
+      .option('--gpus <models>', 'MODEL[*N][,MODEL…]', 'A100-SXM4-40GB'),
+    'driver release to play, e.g. 535'
+  )
     .option('--dir <path>', 'where the node lives; it stays there and can be used again')
     .option('--json', 'JSON on stdout (without a command)')
     .addHelpText('after', EXAMPLES)

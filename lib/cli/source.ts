@@ -1,16 +1,22 @@
 /** What a verb works on: the driver's library, another one, or a simulated node. */
 import { existsSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type Command, Option } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Gpu, open, type Session } from '../index.js'
-import { type SimulateOptions, simulate } from '../simulator/index.js'
+import { type Dialects, dialects, type SimulateOptions, simulate } from '../simulator/index.js'
 import { UsageError } from './exit.js'
 
-/** Options that every verb has. */
-export interface SourceOptions {
-  simulate?: string
+/** What a simulated node is made of besides its models. */
+export interface NodeOptions {
   driver?: string
+  variant?: string
   fill?: 'derived'
+  dialect?: Dialects
+}
+
+/** Options that every verb has. */
+export interface SourceOptions extends NodeOptions {
+  simulate?: string
   library?: string
   gpu?: string
   json?: boolean
@@ -18,27 +24,42 @@ export interface SourceOptions {
 
 /** Adds the options that every verb has. */
 export function withSource(command: Command): Command {
-  return command
-    .addOption(
+  return withNode(
+    command.addOption(
       new Option('--simulate <models>', 'on a simulated node: MODEL[*N][,MODEL…], e.g. A100-SXM4-40GB*2').conflicts('library')
-    )
-    .option('--driver <release>', 'driver release that --simulate plays, e.g. 535')
-    .addOption(fillOption())
+    ),
+    'driver release that --simulate plays, e.g. 535'
+  )
     .option('--library <path>', 'an NVML library, or the directory of a simulated node, in place of the driver’s library')
     .option('--json', 'JSON on stdout, errors as JSON on stderr')
 }
 
-/** For boards of which not every figure is known. */
-export function fillOption(): Option {
-  return new Option('--fill <how>', 'figures nobody recorded: computed by the formulas of docs/simulator.md').choices(['derived'])
+/** Adds the options that say what a simulated node is. */
+export function withNode(command: Command, driver: string): Command {
+  return command
+    .option('--driver <release>', driver)
+    .option('--variant <label>', 'make of the boards that docs/simulator.md lists, e.g. ecc')
+    .addOption(
+      new Option('--fill <how>', 'figures nobody recorded: computed by the formulas of docs/simulator.md').choices(['derived'])
+    )
+    .option('--dialect <names>', `NAME[,NAME…] of ${dialects.join(', ')}`, readDialects)
+}
+
+function readDialects(text: string): Dialects {
+  const names = text.split(',')
+  const unknown = names.find(name => !(dialects as readonly string[]).includes(name))
+  if (unknown !== undefined) throw new InvalidArgumentError(`There is no dialect '${unknown}'; there are ${dialects.join(', ')}.`)
+  return Object.fromEntries(names.map(name => [name, true]))
 }
 
 /** What `simulate()` is asked for: MODEL[*N][,MODEL…] and what goes with it. */
-export function simulation(
-  models: string,
-  { driver, fill }: { driver?: string | undefined; fill?: 'derived' | undefined }
-): SimulateOptions {
-  return { gpus: models.split(','), ...(driver !== undefined && { driver }), ...(fill !== undefined && { fill }) }
+export function simulation(models: string, { driver, variant, fill, dialect }: NodeOptions): SimulateOptions {
+  return {
+    gpus: models.split(',').map(model => (variant === undefined ? model : { model, variant })),
+    ...(driver !== undefined && { driver }),
+    ...(fill !== undefined && { fill }),
+    ...(dialect !== undefined && { dialects: dialect })
+  }
 }
 
 /** The library of PATH: the file itself, or what a node's directory holds, and the root that goes with it. */
@@ -54,13 +75,14 @@ function librarySource(path: string): { library: string; root?: string } {
  * for this run goes with it.
  */
 export async function withSession<T>(
-  { simulate: models, driver, fill, library }: SourceOptions,
+  { simulate: models, library, ...options }: SourceOptions,
   { readOnly }: { readOnly: boolean },
   use: (nvml: Session) => Promise<T>
 ): Promise<T> {
-  if (driver !== undefined && models === undefined) throw new UsageError('--driver goes with --simulate')
-  if (fill !== undefined && models === undefined) throw new UsageError('--fill goes with --simulate')
-  const node = models === undefined ? undefined : await simulate(simulation(models, { driver, fill }))
+  for (const name of ['driver', 'variant', 'fill', 'dialect'] as const) {
+    if (models === undefined && options[name] !== undefined) throw new UsageError(`--${name} goes with --simulate`)
+  }
+  const node = models === undefined ? undefined : await simulate(simulation(models, options))
   try {
     const source = node ? { library: node.library, root: node.root } : library === undefined ? {} : librarySource(library)
     const nvml = await open({ ...source, readOnly })

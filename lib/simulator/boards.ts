@@ -2,6 +2,7 @@
  * Boards as data: the rows of boards/*.json, every figure with the strength of what backs it, and
  * what a row says of a board under one driver release.
  */
+import type { Dialects } from './dialects.js'
 import { isOlder, type Release } from './releases.js'
 
 /**
@@ -57,6 +58,8 @@ export interface GpuProfileRow<Unknown = never> {
   readonly starts: readonly number[] | Unknown
   /** How many fit on an empty board. */
   readonly instances: number
+  /** `instances` as NVML tells it, where that is wrong. */
+  readonly reportedInstances?: number
   readonly multiprocessors: number | Unknown
   readonly engines: {
     readonly copyEngines: number
@@ -75,16 +78,23 @@ export interface GpuProfileRow<Unknown = never> {
   readonly computeInstances: readonly ComputeProfileRow<Unknown>[] | Unknown
 }
 
-/** What another range of driver branches, or another make of the board, reports instead of the row's own figures. */
+/**
+ * What another range of driver branches, another make of the board or a dialect reports instead of the row's
+ * own figures.
+ */
 export interface Variant extends BranchRange, Backed {
   /** A make of the board that a request asks for by this label; without one the driver branches alone decide. */
   readonly label?: string
+  /** Only on a node that speaks this dialect. */
+  readonly dialect?: keyof Dialects
   readonly name?: string
   /** Other names of profiles, by the row's. */
   readonly names?: Readonly<Record<string, string>>
   readonly memoryTotalMiB?: number
   /** By the row's profile names. */
   readonly memoryMiB?: Readonly<Record<string, number>>
+  /** Counts that NVML tells instead of `instances`, by the row's profile names. */
+  readonly reportedInstances?: Readonly<Record<string, number>>
 }
 
 /** Profiles that may not be live at once: one of `profiles` beside another of them, or beside one of `beside`. */
@@ -154,24 +164,30 @@ export const labelsOf = ({ variants }: BoardRow<null>): string[] => [
   ...new Set(variants.flatMap(({ label }) => (label === undefined ? [] : [label])))
 ]
 
-const applying = ({ variants }: BoardRow, { branch }: Release, label: string | undefined): Variant[] =>
-  variants.filter(variant => covers(variant, branch) && (variant.label === undefined || variant.label === label))
+const applying = ({ variants }: BoardRow, { branch }: Release, label: string | undefined, dialects: Dialects = {}): Variant[] =>
+  variants.filter(
+    variant =>
+      covers(variant, branch) &&
+      (variant.label === undefined || variant.label === label) &&
+      (variant.dialect === undefined || dialects[variant.dialect])
+  )
 
 /** Which of the row's profiles go by another name. */
 export const namesUnder = (row: BoardRow, release: Release, label?: string): Readonly<Record<string, string>> =>
   Object.assign({}, ...applying(row, release, label).map(({ names }) => names))
 
 /**
- * The row as `release` shows it, for the make of the board called `label` if one is asked for: its names,
- * its memory sizes, and the profiles and exclusions it knows.
+ * The row as `release` shows it in the dialects of a node, for the make of the board called `label` if one is
+ * asked for: its names, its memory sizes, its counts, and the profiles and exclusions it knows.
  */
-export function underDriver(row: BoardRow, release: Release, label?: string): BoardRow {
+export function underDriver(row: BoardRow, release: Release, label?: string, dialects?: Dialects): BoardRow {
   if (isOlder(release.version, row.minimumDriver.version)) {
     throw new RangeError(`${row.model} needs driver ${row.minimumDriver.version} or later: ${release.version} does not know it`)
   }
-  const variants = applying(row, release, label)
+  const variants = applying(row, release, label, dialects)
   const { name, memoryTotalMiB } = Object.assign({}, row.identity, ...variants) as BoardRow['identity']
   const memoryMiB: Record<string, number> = Object.assign({}, ...variants.map(variant => variant.memoryMiB))
+  const reported: Record<string, number> = Object.assign({}, ...variants.map(variant => variant.reportedInstances))
   const names = namesUnder(row, release, label)
   const called = (profile: string): string => names[profile] ?? profile
   return {
@@ -186,7 +202,11 @@ export function underDriver(row: BoardRow, release: Release, label?: string): Bo
       })),
     profiles: row.profiles
       .filter(({ since, slot }) => (since?.branch ?? 0) <= release.branch && slot < release.gpuInstanceProfileSlots)
-      .map(profile => renamed({ ...profile, memoryMiB: memoryMiB[profile.name] ?? profile.memoryMiB }, called(profile.name)))
+      .map(profile => ({
+        ...renamed(profile, called(profile.name)),
+        memoryMiB: memoryMiB[profile.name] ?? profile.memoryMiB,
+        ...(reported[profile.name] !== undefined && { reportedInstances: reported[profile.name]! })
+      }))
   }
 }
 

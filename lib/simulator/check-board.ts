@@ -3,6 +3,7 @@ import { shown } from '../arguments.js'
 import { closest } from '../layout/suggest.js'
 import type { BoardRow, GpuProfileRow } from './boards.js'
 import { ARCHITECTURES } from './compile-image.js'
+import { dialects } from './dialects.js'
 import { GpuBoard, GpuInstanceProfile } from './image-layout.js'
 
 const FORMAT = 'nvml-mig-board/1'
@@ -198,7 +199,10 @@ export function checkBoard(where: string, value: unknown, model: string): BoardR
     for (const profile of row.parts(list, GpuBoard.profiles.count)) names.add(checkProfile(profile, memorySlices))
     checkDistinct(where, (value as BoardRow<null>).profiles!)
   })
-  for (const variant of row.parts('variants', Number.POSITIVE_INFINITY)) variant.oneOf('confidence', LEVELS)
+  for (const variant of row.parts('variants', Number.POSITIVE_INFINITY)) {
+    variant.oneOf('confidence', LEVELS)
+    if (variant.has('dialect')) variant.oneOf('dialect', dialects)
+  }
   for (const rule of row.parts('excludes', Number.POSITIVE_INFINITY)) {
     rule.names('profiles', names)
     if (rule.has('beside')) rule.names('beside', names)

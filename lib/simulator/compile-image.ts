@@ -85,7 +85,14 @@ function put<T extends Layout>(image: Buffer, at: number, layout: T, values: { r
   }
 }
 
-function putComputeProfile(image: Buffer, at: number, profile: GpuProfileRow, row: ComputeProfileRow): void {
+/** What a profile of a release is compiled with besides its row. */
+interface Naming {
+  readonly computeSlots: number
+  /** What the driver puts before a profile's name. */
+  readonly prefix: string
+}
+
+function putComputeProfile(image: Buffer, at: number, profile: GpuProfileRow, row: ComputeProfileRow, { prefix }: Naming): void {
   const { copyEngines, decoders, encoders, jpegs, ofas } = profile.engines
   put(image, at, ComputeProfile, {
     slot: row.id,
@@ -101,13 +108,13 @@ function putComputeProfile(image: Buffer, at: number, profile: GpuProfileRow, ro
     placementSize: row.size,
     startCount: row.starts.length,
     starts: row.starts,
-    name: `MIG ${row.name}`
+    name: prefix + row.name
   })
 }
 
-function putProfile(image: Buffer, at: number, board: BoardRow, row: GpuProfileRow, computeSlots: number): void {
+function putProfile(image: Buffer, at: number, board: BoardRow, row: GpuProfileRow, naming: Naming): void {
   const { copyEngines, decoders, encoders, jpegs, ofas } = row.engines
-  const computeProfiles = row.computeInstances.filter(({ id }) => id < computeSlots)
+  const computeProfiles = row.computeInstances.filter(({ id }) => id < naming.computeSlots)
   const excluded = excludedBeside(board, row.name)
   put(image, at, GpuInstanceProfile, {
     slot: row.slot,
@@ -128,20 +135,15 @@ function putProfile(image: Buffer, at: number, board: BoardRow, row: GpuProfileR
     placementSize: row.memorySlices,
     startCount: row.starts.length,
     computeProfileCount: computeProfiles.length,
+    reportedInstanceCount: row.reportedInstances ?? row.instances,
     starts: row.starts,
-    name: `MIG ${row.name}`
+    name: naming.prefix + row.name
   })
   const { offset, size } = GpuInstanceProfile.computeProfiles
-  for (const [i, compute] of computeProfiles.entries()) putComputeProfile(image, at + offset + i * size, row, compute)
+  for (const [i, compute] of computeProfiles.entries()) putComputeProfile(image, at + offset + i * size, row, compute, naming)
 }
 
-function putBoard(
-  image: Buffer,
-  at: number,
-  { board, identity, giNumbering }: NodeGpu,
-  index: number,
-  computeSlots: number
-): void {
+function putBoard(image: Buffer, at: number, { board, identity, giNumbering }: NodeGpu, index: number, naming: Naming): void {
   const [major, minor] = board.identity.computeCapability.split('.').map(Number) as [number, number]
   put(image, at, GpuBoard, {
     name: board.identity.name,
@@ -169,7 +171,7 @@ function putBoard(
     migUuids: identity.migUuids
   })
   const { offset, size } = GpuBoard.profiles
-  for (const [i, profile] of board.profiles.entries()) putProfile(image, at + offset + i * size, board, profile, computeSlots)
+  for (const [i, profile] of board.profiles.entries()) putProfile(image, at + offset + i * size, board, profile, naming)
 }
 
 const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64
@@ -201,9 +203,8 @@ export function compileImage({ release, gpus, platform, privileged, dialects }: 
     wideProcessRows: writesWideProcessRows(release),
     dialects: dialectBits(dialects)
   })
-  for (const [i, gpu] of gpus.entries()) {
-    putBoard(image, firstBoard + i * GpuBoard.bytes, gpu, i, release.computeInstanceProfileSlots)
-  }
+  const naming = { computeSlots: release.computeInstanceProfileSlots, prefix: dialects.plainMigNames ? '' : 'MIG ' }
+  for (const [i, gpu] of gpus.entries()) putBoard(image, firstBoard + i * GpuBoard.bytes, gpu, i, naming)
 
   put(image, slots[0] + Slot.bytes, NodeState, { unprivileged: !privileged })
   for (const [i, gpu] of gpus.entries()) {

@@ -93,11 +93,12 @@ export const ComputeProfile = {
 
 /** A GPU-instance profile of a board, as this driver release reports it. */
 export const GpuInstanceProfile = {
-  bytes: 1792,
+  bytes: 1800,
   /** NVML_GPU_INSTANCE_PROFILE_* */
   slot: { offset: 0, type: 'u32', size: 4, count: 1 },
   id: { offset: 4, type: 'u32', size: 4, count: 1 },
   sliceCount: { offset: 8, type: 'u32', size: 4, count: 1 },
+  /** how many may live at once */
   instanceCount: { offset: 12, type: 'u32', size: 4, count: 1 },
   multiprocessorCount: { offset: 16, type: 'u32', size: 4, count: 1 },
   copyEngineCount: { offset: 20, type: 'u32', size: 4, count: 1 },
@@ -116,15 +117,18 @@ export const GpuInstanceProfile = {
   placementSize: { offset: 68, type: 'u32', size: 4, count: 1 },
   startCount: { offset: 72, type: 'u32', size: 4, count: 1 },
   computeProfileCount: { offset: 76, type: 'u32', size: 4, count: 1 },
-  starts: { offset: 80, type: 'u8', size: 1, count: 16 },
+  /** instanceCount as NVML tells it, which can be wrong */
+  reportedInstanceCount: { offset: 80, type: 'u32', size: 4, count: 1 },
+  reserved: { offset: 84, type: 'u32', size: 4, count: 1 },
+  starts: { offset: 88, type: 'u8', size: 1, count: 16 },
   /** "MIG 3g.20gb" */
-  name: { offset: 96, type: 'char', size: 1, count: 96 },
-  computeProfiles: { offset: 192, type: ComputeProfile, size: 160, count: 10 },
+  name: { offset: 104, type: 'char', size: 1, count: 96 },
+  computeProfiles: { offset: 200, type: ComputeProfile, size: 160, count: 10 },
 } as const
 
 /** One GPU: identity and the MIG geometry of its board. */
 export const GpuBoard = {
-  bytes: 38208,
+  bytes: 38368,
   name: { offset: 0, type: 'char', size: 1, count: 96 },
   /** "GPU-..." */
   uuid: { offset: 96, type: 'char', size: 1, count: 96 },
@@ -157,9 +161,9 @@ export const GpuBoard = {
   alignedComputeSlots: { offset: 428, type: 'u32', size: 4, count: 1 },
   memoryTotalMiB: { offset: 432, type: 'u64', size: 8, count: 1 },
   bar1TotalMiB: { offset: 440, type: 'u64', size: 8, count: 1 },
-  profiles: { offset: 448, type: GpuInstanceProfile, size: 1792, count: 20 },
+  profiles: { offset: 448, type: GpuInstanceProfile, size: 1800, count: 20 },
   /** 16 bytes each, by GPU-instance id (15) and first compute slot (8) */
-  migUuids: { offset: 36288, type: 'u8', size: 1, count: 1920 },
+  migUuids: { offset: 36448, type: 'u8', size: 1, count: 1920 },
 } as const
 
 /** Head of a slot. checksum covers the slot's bytes after it. */

@@ -21,7 +21,7 @@ export type {
   IdleMemory,
   Variant
 } from './boards.js'
-export type { Dialects } from './dialects.js'
+export { type Dialects, dialects } from './dialects.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'
 export type { FilledFigure } from './fill.js'
 export { models } from './models.js'

@@ -167,7 +167,7 @@ export function planNode({ driver, platform, privileged, gpus, fill, dialects = 
         )
       }
       return {
-        board: underDriver(board, release, gpu.variant),
+        board: underDriver(board, release, gpu.variant, dialects),
         filled: renameFilled(filled, namesUnder(board, release, gpu.variant)),
         identity: identify(gpu.model, index),
         giNumbering: gpu.giNumbering,

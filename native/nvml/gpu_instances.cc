@@ -1,7 +1,6 @@
 #include "gpu_instances.h"
 
 #include "compute_instances.h"
-#include "devices.h"
 #include "profiles.h"
 
 namespace nvml {
@@ -89,13 +88,11 @@ Status gpu_instance_placements(const Library& nvml, nvmlDevice_t device, unsigne
   status = list_gpu_instances(nvml, device, &instances);
   if (!status.ok()) return status;
 
-  // With MIG mode off nothing is live and the driver reports no capacity for anything, so only a 0
-  // while it is on says that the profile itself is used up.
-  MigMode mode;
+  // Where nothing is live nothing is used up, whatever the driver says: it reports no capacity with
+  // MIG mode off, and old ones report none on an empty GPU.
   unsigned remaining = 0;
-  if (read_mig_mode(nvml, device, &mode).ok() && mode.current == NVML_DEVICE_MIG_ENABLE &&
-      remaining_gpu_instances(nvml, device, profile_id, &remaining).ok() &&
-      remaining == 0) {
+  if (!instances.empty() &&
+      remaining_gpu_instances(nvml, device, profile_id, &remaining).ok() && remaining == 0) {
     return {};
   }
   std::vector<Placement> taken;

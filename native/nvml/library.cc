@@ -18,6 +18,7 @@ constexpr char kBareName[] = "libnvidia-ml.so.1";
 
 // The loader is one per process, so what it was asked for is remembered per process: it answers
 // the bare name with any library of that soname that is loaded already, wherever that came from.
+// A file that is loaded no more is forgotten: a process may go through thousands of them.
 struct LoaderHistory {
   std::mutex mutex;
   std::set<std::string> opened_by_path;
@@ -113,7 +114,16 @@ Library::Library(void* handle, std::string file) : handle_(handle), file_(std::m
 }
 
 Library::~Library() {
-  if (handle_ != nullptr) dlclose(handle_);
+  if (handle_ == nullptr) return;
+  dlclose(handle_);
+  LoaderHistory& history = loader_history();
+  const std::lock_guard lock(history.mutex);
+  if (void* present = dlopen(file_.c_str(), RTLD_LAZY | RTLD_NOLOAD)) {
+    dlclose(present);
+    return;
+  }
+  history.opened_by_path.erase(file_);
+  history.found_by_search.erase(file_);
 }
 
 }  // namespace nvml

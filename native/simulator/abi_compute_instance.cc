@@ -1,4 +1,5 @@
 // Compute instance profiles and compute instances.
+#include "dialect.h"
 #include "profile_structs.h"
 
 using namespace nvml_mig::simulator;
@@ -63,14 +64,15 @@ nvmlReturn_t Create(Image& image, nvmlGpuInstance_t gpuInstance, unsigned profil
 }
 
 // `device` is the MIG device that the compute instance is, as the clients that rely on it found on
-// hardware; the GPU is that device's parent.
+// hardware, or in one dialect its parent, as the header has it.
 nvmlReturn_t GiveInfo(const Image& image, nvmlComputeInstance_t computeInstance,
                       nvmlComputeInstanceInfo_t* info) {
   Subject subject;
   const nvmlReturn_t code = Resolve(image, computeInstance, &subject);
   if (code != NVML_SUCCESS) return code;
   const unsigned gpu = subject.handle.gpu;
-  *info = {MigHandle(image, gpu, subject.mig()),
+  *info = {Speaks(image.node(), kComputeInstanceOfParent) ? GpuHandle(image, gpu)
+                                                          : MigHandle(image, gpu, subject.mig()),
            InstanceHandle(image, gpu, *subject.instance),
            subject.compute->id,
            ProfileOf(*subject.board, *subject.instance, *subject.compute).id,

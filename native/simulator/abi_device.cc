@@ -156,8 +156,7 @@ nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int* index) {
   Subject subject;
   const nvmlReturn_t code = ResolveDevice(*image, device, &subject);
   if (code != NVML_SUCCESS) return code;
-  *index = subject.compute == nullptr ? subject.handle.gpu
-                                      : MigDeviceIndex(subject.gpu, subject.mig());
+  *index = subject.compute == nullptr ? subject.handle.gpu : IndexOf(subject);
   return NVML_SUCCESS;
 }
 

@@ -65,7 +65,7 @@ nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned i
   Subject subject;
   MigDevice found;
   nvmlReturn_t code = ResolveGpu(*image, device, &subject);
-  if (code == NVML_SUCCESS) code = MigDeviceAt(subject.view(), index, &found);
+  if (code == NVML_SUCCESS) code = FindMigDevice(&subject, index, &found);
   if (code == NVML_SUCCESS) *migDevice = MigHandle(*image, subject.handle.gpu, found);
   return code;
 }

@@ -3,6 +3,9 @@
 #include <cstring>
 #include <utility>
 
+#include "dialect.h"
+#include "seen_devices.h"
+
 namespace nvml_mig::simulator {
 namespace {
 
@@ -21,12 +24,28 @@ bool FindLive(Gpu& gpu, const Handle& handle, Instance** instance, Compute** com
   return *compute != nullptr && (*compute)->stamp == handle.stamp;
 }
 
+// A MIG device that is gone, as this process saw it last.
+bool RecallPast(Subject* subject) {
+  unsigned index;
+  if (subject->handle.kind != HandleKind::kMigDevice ||
+      !Speaks(*subject->driver, kStaleMigHandles) ||
+      !FindSeenMigDevice(subject->handle, &subject->past, &index)) {
+    return false;
+  }
+  subject->instance = &subject->past;
+  subject->compute = &subject->past.computeInstances[0];
+  return true;
+}
+
 bool LookAt(const Image& image, const void* opaque, Subject* subject) {
   if (!DecodeHandle(image.header(), opaque, &subject->handle)) return false;
   subject->driver = &image.node();
   subject->board = &image.boards()[subject->handle.gpu];
-  image.ReadGpu(subject->handle.gpu, &subject->node, &subject->gpu);
-  return FindLive(std::as_const(subject->gpu), subject->handle, &subject->instance, &subject->compute);
+  const std::uint64_t change = image.ReadGpu(subject->handle.gpu, &subject->node, &subject->gpu);
+  if (Speaks(*subject->driver, kStaleMigHandles)) SeeMigDevices(subject->view(), change);
+  return FindLive(std::as_const(subject->gpu), subject->handle, &subject->instance,
+                  &subject->compute) ||
+         RecallPast(subject);
 }
 
 bool LookAt(const Image& image, const void* opaque, HandleKind kind, Subject* subject) {
@@ -68,6 +87,22 @@ nvmlReturn_t ResolveGpuOnly(const Image& image, nvmlDevice_t device, Subject* su
   const nvmlReturn_t code = ResolveDevice(image, device, subject);
   if (code != NVML_SUCCESS) return code;
   return subject->handle.kind == HandleKind::kGpu ? NVML_SUCCESS : NVML_ERROR_NOT_SUPPORTED;
+}
+
+nvmlReturn_t FindMigDevice(Subject* gpu, unsigned index, MigDevice* device) {
+  if (!Speaks(*gpu->driver, kStaleMigHandles)) return MigDeviceAt(gpu->view(), index, device);
+  if (gpu->board->profileCount == 0) return NVML_ERROR_NOT_SUPPORTED;
+  if (!SeenMigDeviceAt(gpu->handle.gpu, index, &gpu->past)) return NVML_ERROR_NOT_FOUND;
+  *device = {&gpu->past, &gpu->past.computeInstances[0]};
+  return NVML_SUCCESS;
+}
+
+unsigned IndexOf(const Subject& device) {
+  GpuInstance seen;
+  unsigned index;
+  const bool fixed = Speaks(*device.driver, kStaleMigHandles) &&
+                     FindSeenMigDevice(device.handle, &seen, &index);
+  return fixed ? index : MigDeviceIndex(device.view(), device.mig());
 }
 
 bool FindTarget(GpuState& gpu, const Handle& handle, Target* target) {

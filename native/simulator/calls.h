@@ -32,6 +32,9 @@ struct Subject {
   GpuState gpu;
   const GpuInstance* instance = nullptr;
   const ComputeInstance* compute = nullptr;
+  // Where `instance` points when what the handle names is gone and the node speaks the dialect in
+  // which that still answers.
+  GpuInstance past;
 
   GpuView view() const { return {*driver, *board, node, gpu, handle.gpu}; }
   MigDevice mig() const { return {instance, compute}; }
@@ -45,6 +48,10 @@ nvmlReturn_t Resolve(const Image& image, nvmlComputeInstance_t compute, Subject*
 // As ResolveDevice, but NVML_ERROR_NOT_SUPPORTED for the other kind of device.
 nvmlReturn_t ResolveMigDevice(const Image& image, nvmlDevice_t device, Subject* subject);
 nvmlReturn_t ResolveGpuOnly(const Image& image, nvmlDevice_t device, Subject* subject);
+
+// The MIG device that a GPU has at an index, and the index that a MIG device has, for this process.
+nvmlReturn_t FindMigDevice(Subject* gpu, unsigned index, MigDevice* device);
+unsigned IndexOf(const Subject& device);
 
 // The GPU that a handle names, to be changed.
 inline GpuEdit Edit(const Image& image, State& state, const Handle& handle) {

@@ -1,5 +1,6 @@
 // Ways in which drivers were seen or said to differ, each a switch of a node (Node.dialects). The
-// sources stand where lib/simulator/dialects.ts offers them.
+// sources stand where lib/simulator/dialects.ts offers them; a dialect that is data alone, such as
+// the names of profiles, is in the image and has no bit here.
 #ifndef NVML_MIG_SIMULATOR_DIALECT_H
 #define NVML_MIG_SIMULATOR_DIALECT_H
 
@@ -9,10 +10,9 @@ namespace nvml_mig::simulator {
 
 enum Dialect : std::uint32_t {
   kMigIndexHoles = 1,
-  kPlainMigNames = 2,
-  kOpenProfileEnd = 4,
-  kComputeInstanceOfParent = 8,
-  kStaleMigHandles = 16,
+  kOpenProfileEnd = 2,
+  kComputeInstanceOfParent = 4,
+  kStaleMigHandles = 8,
 };
 
 inline bool Speaks(const Node& driver, Dialect dialect) { return (driver.dialects & dialect) != 0; }

@@ -127,7 +127,7 @@ struct GpuInstanceProfile {
   std::uint32_t slot;  // NVML_GPU_INSTANCE_PROFILE_*
   std::uint32_t id;
   std::uint32_t sliceCount;
-  std::uint32_t instanceCount;
+  std::uint32_t instanceCount;  // how many may live at once
   std::uint32_t multiprocessorCount;
   std::uint32_t copyEngineCount;
   std::uint32_t decoderCount;
@@ -142,11 +142,13 @@ struct GpuInstanceProfile {
   std::uint32_t placementSize;  // memory slices
   std::uint32_t startCount;
   std::uint32_t computeProfileCount;
+  std::uint32_t reportedInstanceCount;  // instanceCount as NVML tells it, which can be wrong
+  std::uint32_t reserved;
   std::uint8_t starts[16];
   char name[96];  // "MIG 3g.20gb"
   ComputeProfile computeProfiles[10];
 };
-static_assert(sizeof(GpuInstanceProfile) == 1792);
+static_assert(sizeof(GpuInstanceProfile) == 1800);
 static_assert(offsetof(GpuInstanceProfile, slot) == 0);
 static_assert(offsetof(GpuInstanceProfile, id) == 4);
 static_assert(offsetof(GpuInstanceProfile, sliceCount) == 8);
@@ -165,9 +167,11 @@ static_assert(offsetof(GpuInstanceProfile, excludes) == 64);
 static_assert(offsetof(GpuInstanceProfile, placementSize) == 68);
 static_assert(offsetof(GpuInstanceProfile, startCount) == 72);
 static_assert(offsetof(GpuInstanceProfile, computeProfileCount) == 76);
-static_assert(offsetof(GpuInstanceProfile, starts) == 80);
-static_assert(offsetof(GpuInstanceProfile, name) == 96);
-static_assert(offsetof(GpuInstanceProfile, computeProfiles) == 192);
+static_assert(offsetof(GpuInstanceProfile, reportedInstanceCount) == 80);
+static_assert(offsetof(GpuInstanceProfile, reserved) == 84);
+static_assert(offsetof(GpuInstanceProfile, starts) == 88);
+static_assert(offsetof(GpuInstanceProfile, name) == 104);
+static_assert(offsetof(GpuInstanceProfile, computeProfiles) == 200);
 
 // One GPU: identity and the MIG geometry of its board.
 struct GpuBoard {
@@ -198,7 +202,7 @@ struct GpuBoard {
   GpuInstanceProfile profiles[20];
   std::uint8_t migUuids[1920];  // 16 bytes each, by GPU-instance id (15) and first compute slot (8)
 };
-static_assert(sizeof(GpuBoard) == 38208);
+static_assert(sizeof(GpuBoard) == 38368);
 static_assert(offsetof(GpuBoard, name) == 0);
 static_assert(offsetof(GpuBoard, uuid) == 96);
 static_assert(offsetof(GpuBoard, serial) == 192);
@@ -224,7 +228,7 @@ static_assert(offsetof(GpuBoard, alignedComputeSlots) == 428);
 static_assert(offsetof(GpuBoard, memoryTotalMiB) == 432);
 static_assert(offsetof(GpuBoard, bar1TotalMiB) == 440);
 static_assert(offsetof(GpuBoard, profiles) == 448);
-static_assert(offsetof(GpuBoard, migUuids) == 36288);
+static_assert(offsetof(GpuBoard, migUuids) == 36448);
 
 // Head of a slot. checksum covers the slot's bytes after it.
 struct Slot {

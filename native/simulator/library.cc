@@ -4,7 +4,9 @@
 
 #include <atomic>
 
+#include "dialect.h"
 #include "image_lock.h"
+#include "seen_devices.h"
 
 namespace nvml_mig::simulator {
 namespace {
@@ -30,14 +32,15 @@ void AfterForkInChild() {
   pthread_mutex_unlock(&library);
 }
 
-// Handlers run in reverse order before a fork: this mutex is taken before the one for changes, as
-// everywhere.
+// Handlers run in reverse order before a fork: this mutex is taken before the one for changes and the
+// one of what was seen, as everywhere.
 __attribute__((constructor)) void Load() {
   if (!PathBesideLibrary(reinterpret_cast<const void*>(&Load), kImageName, imagePath,
                          sizeof(imagePath))) {
     imagePath[0] = '\0';
   }
   GuardForks();
+  GuardSeenDevicesForForks();
   pthread_atfork(BeforeFork, AfterForkInParent, AfterForkInChild);
 }
 
@@ -88,15 +91,29 @@ Image* OpenImage(nvmlReturn_t* code, Reason* reason) {
   return next;
 }
 
+// What lives when a process is first initialised is what it has seen.
+void SeeAfresh(const Image& node) {
+  if (!Speaks(node.node(), kStaleMigHandles)) return;
+  ForgetSeenDevices();
+  for (unsigned gpu = 0; gpu < node.gpu_count(); gpu++) {
+    NodeState state;
+    GpuState live;
+    const std::uint64_t change = node.ReadGpu(gpu, &state, &live);
+    SeeMigDevices({node.node(), node.boards()[gpu], state, live, gpu}, change);
+  }
+}
+
 }  // namespace
 
 nvmlReturn_t Initialise() {
   const PreInitImage opened;
-  if (opened.get() != nullptr) {
-    if (initialised.load(std::memory_order_relaxed) == 0) period.fetch_add(1);
-    initialised.fetch_add(1, std::memory_order_release);
+  if (opened.get() == nullptr) return opened.code();
+  if (initialised.load(std::memory_order_relaxed) == 0) {
+    period.fetch_add(1);
+    SeeAfresh(*opened.get());
   }
-  return opened.code();
+  initialised.fetch_add(1, std::memory_order_release);
+  return NVML_SUCCESS;
 }
 
 nvmlReturn_t Shutdown() {

@@ -40,6 +40,10 @@ inline bool MayReadProfiles(const GpuView& at) {
   return at.node.unprivileged == 0 || at.driver.driverBranch >= 510;
 }
 
+// What the profile in a slot is that the release does not know: no argument, or one profile more that
+// the board lacks.
+nvmlReturn_t PastLastSlot(const Node& driver);
+
 // MIG mode (machine_mode.cc)
 nvmlReturn_t GetMigMode(const GpuView& at, unsigned* current, unsigned* pending);
 nvmlReturn_t SetMigMode(const GpuEdit& at, unsigned mode, nvmlReturn_t* activation);
@@ -122,7 +126,7 @@ struct MigDevice {
 // The most that the GPU can have in its present mode.
 unsigned MaxMigDevices(const GpuView& at);
 nvmlReturn_t MigDeviceAt(const GpuView& at, unsigned index, MigDevice* device);
-unsigned MigDeviceIndex(const GpuState& gpu, const MigDevice& device);
+unsigned MigDeviceIndex(const GpuView& at, const MigDevice& device);
 // The 16 bytes that belong to the place a MIG device has.
 const std::uint8_t* MigDeviceUuid(const GpuBoard& board, const MigDevice& device);
 

@@ -3,6 +3,7 @@
 #include <bit>
 #include <iterator>
 
+#include "dialect.h"
 #include "machine.h"
 
 namespace nvml_mig::simulator {
@@ -58,10 +59,10 @@ const ComputeInstance* FindComputeInstance(const GpuInstance& instance, unsigned
 
 nvmlReturn_t ComputeProfileBySlot(const GpuView& at, const GpuInstance& instance, unsigned slot,
                                   unsigned engineProfile, const ComputeProfile** profile) {
-  if (slot >= at.driver.computeInstanceProfileSlots ||
-      engineProfile >= NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_COUNT) {
+  if (engineProfile >= NVML_COMPUTE_INSTANCE_ENGINE_PROFILE_COUNT) {
     return NVML_ERROR_INVALID_ARGUMENT;
   }
+  if (slot >= at.driver.computeInstanceProfileSlots) return PastLastSlot(at.driver);
   if (!MayReadProfiles(at)) return NVML_ERROR_NO_PERMISSION;
   const GpuInstanceProfile& offers = ProfileOf(at.board, instance);
   for (unsigned i = 0; i < offers.computeProfileCount; i++) {

@@ -1,6 +1,7 @@
 // MIG devices, and what a device of either kind shows of its memory.
 #include <algorithm>
 
+#include "dialect.h"
 #include "machine.h"
 
 namespace nvml_mig::simulator {
@@ -48,10 +49,12 @@ unsigned MaxMigDevices(const GpuView& at) {
 }
 
 // An index is a rank, so the devices of one GPU instance are neighbours and there are no holes:
-// clients stop at the first.
-unsigned MigDeviceIndex(const GpuState& gpu, const MigDevice& device) {
+// clients stop at the first. Where indices have holes, a device keeps the lowest one that was free
+// when it was created.
+unsigned MigDeviceIndex(const GpuView& at, const MigDevice& device) {
+  if (Speaks(at.driver, kMigIndexHoles)) return device.compute->order;
   unsigned rank = 0;
-  EachMigDevice(gpu, [&](const MigDevice& other) { rank += ComesBefore(other, device); });
+  EachMigDevice(at.gpu, [&](const MigDevice& other) { rank += ComesBefore(other, device); });
   return rank;
 }
 
@@ -59,7 +62,7 @@ nvmlReturn_t MigDeviceAt(const GpuView& at, unsigned index, MigDevice* device) {
   if (at.board.profileCount == 0) return NVML_ERROR_NOT_SUPPORTED;
   bool found = false;
   EachMigDevice(at.gpu, [&](const MigDevice& it) {
-    if (MigDeviceIndex(at.gpu, it) != index) return;
+    if (MigDeviceIndex(at, it) != index) return;
     *device = it;
     found = true;
   });

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "dialect.h"
 #include "machine.h"
 
 namespace nvml_mig::simulator {
@@ -14,7 +15,24 @@ bool Find(const GpuBoard& board, unsigned id, unsigned* index) {
   return false;
 }
 
+// The first branch that tells profiles and their placements while MIG is off: R550's nvidia-smi lists
+// GPUs with MIG off and R535's does not, and the header says so of placements since 12.4.
+constexpr unsigned kFirstBranchListingWithMigOff = 550;
+// The first branch that counts on an empty GPU what fits there. Older ones say 0 for every profile
+// until the first GPU instance lives (recorded of R510) and create all the same; a listing of R455 to
+// R460 has full counts, so those count.
+constexpr unsigned kFirstBranchWithFreeCounts = 515;
+
 bool MigIsOff(const GpuView& at) { return at.gpu.migCurrent == NVML_DEVICE_MIG_DISABLE; }
+
+bool ListsProfiles(const GpuView& at) {
+  return !MigIsOff(at) || at.driver.driverBranch >= kFirstBranchListingWithMigOff;
+}
+
+bool CountsOnEmptyGpu(const Node& driver) {
+  return driver.driverBranch >= kFirstBranchWithFreeCounts ||
+         (driver.driverBranch >= 455 && driver.driverBranch < 465);
+}
 
 template <class Gpu>
 auto* FindIn(Gpu& gpu, unsigned id) {
@@ -34,10 +52,15 @@ const GpuInstanceProfile& ProfileOf(const GpuBoard& board, const GpuInstance& in
 GpuInstance* FindGpuInstance(GpuState& gpu, unsigned id) { return FindIn(gpu, id); }
 const GpuInstance* FindGpuInstance(const GpuState& gpu, unsigned id) { return FindIn(gpu, id); }
 
+nvmlReturn_t PastLastSlot(const Node& driver) {
+  return Speaks(driver, kOpenProfileEnd) ? NVML_ERROR_NOT_SUPPORTED : NVML_ERROR_INVALID_ARGUMENT;
+}
+
 nvmlReturn_t GpuProfileBySlot(const GpuView& at, unsigned slot,
                               const GpuInstanceProfile** profile) {
-  if (slot >= at.driver.gpuInstanceProfileSlots) return NVML_ERROR_INVALID_ARGUMENT;
+  if (slot >= at.driver.gpuInstanceProfileSlots) return PastLastSlot(at.driver);
   if (!MayReadProfiles(at)) return NVML_ERROR_NO_PERMISSION;
+  if (!ListsProfiles(at)) return NVML_ERROR_NOT_SUPPORTED;
   for (unsigned i = 0; i < at.board.profileCount; i++) {
     *profile = &at.board.profiles[i];
     if ((*profile)->slot == slot) return NVML_SUCCESS;
@@ -54,6 +77,7 @@ nvmlReturn_t GpuProfileById(const GpuView& at, unsigned id, const GpuInstancePro
 
 nvmlReturn_t GpuPlacements(const GpuView& at, unsigned id, const GpuInstanceProfile** profile) {
   if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (!ListsProfiles(at)) return NVML_ERROR_NOT_SUPPORTED;
   return GpuProfileById(at, id, profile);
 }
 
@@ -61,8 +85,10 @@ nvmlReturn_t GpuInstanceCapacity(const GpuView& at, unsigned id, unsigned* count
   if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
   unsigned profile;
   if (!Find(at.board, id, &profile)) return NVML_ERROR_NOT_SUPPORTED;
+  const Partition partition = PartitionOf(at.board, at.gpu);
   // nvidia-smi shows a GPU with MIG off as "0/7" beside one with MIG on, so this is no error.
-  *count = MigIsOff(at) ? 0 : RemainingCapacity(PartitionOf(at.board, at.gpu), profile);
+  const bool none = MigIsOff(at) || (partition.occupied == 0 && !CountsOnEmptyGpu(at.driver));
+  *count = none ? 0 : RemainingCapacity(partition, profile);
   return NVML_SUCCESS;
 }
 

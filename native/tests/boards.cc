@@ -56,7 +56,7 @@ void Add(GpuBoard& board, unsigned multiprocessorsPerSlice, const Row& row) {
   profile.slot = row.slot;
   profile.id = row.id;
   profile.sliceCount = row.slices;
-  profile.instanceCount = row.limit;
+  profile.instanceCount = profile.reportedInstanceCount = row.limit;
   profile.multiprocessorCount = row.slices * multiprocessorsPerSlice;
   profile.copyEngineCount = row.slices;
   profile.memorySizeMiB = row.memoryMiB;

@@ -257,7 +257,7 @@ TEST_CASE("MIG devices are ranked by GPU instance id, then compute instance id")
     REQUIRE(MigDeviceAt(world.view(), i, &device) == NVML_SUCCESS);
     CHECK(device.instance->id == expected[i][0]);
     CHECK(device.compute->id == expected[i][1]);
-    CHECK(MigDeviceIndex(world.state.gpus[0], device) == i);
+    CHECK(MigDeviceIndex(world.view(), device) == i);
   }
   CHECK(MigDeviceUuid(world.view().board, device) == uuid);  // it belongs to the place
   CHECK(MigDeviceAt(world.view(), 3, &device) == NVML_ERROR_NOT_FOUND);

@@ -134,8 +134,9 @@ function variantTable(boards) {
       const name = variant.name ? [`name "${variant.name}"`] : []
       const total = variant.memoryTotalMiB ? [`memory ${variant.memoryTotalMiB} MiB`] : []
       const names = Object.entries(variant.names ?? {}).map(([from, to]) => `${from} is ${to}`)
-      const when = variant.label ? `variant '${variant.label}'` : range(variant)
-      return [model, when, [...name, ...total, ...names, ...sizes].join(', '), variant.confidence, variant.source]
+      const counts = Object.entries(variant.reportedInstances ?? {}).map(([name, count]) => `${name} counts ${count}`)
+      const when = variant.label ? `variant '${variant.label}'` : variant.dialect ? `dialect ${variant.dialect}` : range(variant)
+      return [model, when, [...name, ...total, ...names, ...sizes, ...counts].join(', '), variant.confidence, variant.source]
     }),
     ...excludes.map(pair => [model, range(pair), neverTogether(pair), pair.confidence, pair.source]),
     ...seenElsewhere.map(note => [model, 'none: not used', note, '', ''])

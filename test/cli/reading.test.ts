@@ -99,6 +99,19 @@ t.test('profiles: the figures of the guide’s listing', async t => {
   t.same(gpus[0].profiles, JSON.parse(JSON.stringify(await nvml.gpu(0).profiles())))
 })
 
+t.test('profiles: a driver that lists none while MIG is off says so', async t => {
+  const { on } = await stage(t, { gpus: ['A100-SXM4-40GB'], driver: '535' })
+  const { code, stdout } = await on('profiles')
+  t.equal(code, 0)
+  t.match(stdout, /MIG off\n {2}not shown: .*NOT_SUPPORTED.*drivers before R550 list profiles only while it is on/)
+  t.match(stdout, /nvml-mig mode on --gpu 0/)
+  const { gpus } = JSON.parse((await on('profiles --json')).stdout)
+  t.match(gpus[0], { profiles: null, unavailable: { profiles: { code: 'NOT_SUPPORTED', hint: /nvml-mig mode on --gpu 0/ } } })
+  const refused = await on('placements 3g.20gb')
+  t.equal(refused.code, 1)
+  t.match(refused.stderr, /^nvml-mig: .*NOT_SUPPORTED.*\n.*nvml-mig mode on --gpu 0/)
+})
+
 t.test('profiles: what an ordinary user cannot read is ?', async t => {
   const { node, on } = await stage(t, undefined, { mig: true })
   node.setPrivileged(false)

@@ -1,7 +1,7 @@
 /** `simulate`, and the program as a shell runs it. */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
@@ -47,6 +47,61 @@ t.test('a node that stays', async t => {
   t.match((await nvmlMig(['mode', '--library', dir])).stdout, /GPU 1: .* MIG on/, 'an equal request takes the node as it is')
   const other = await nvmlMig(['simulate', '--gpus', 'A30', '--dir', dir])
   t.equal(other.code, 1, 'another request does not')
+})
+
+t.test('a node of another make that speaks dialects', async t => {
+  const dir = join(t.testdir(), 'node')
+  const asked = ['--gpus', 'H100-NVL-94GB', '--variant', 'mid-2024', '--dialect', 'migIndexHoles,plainMigNames']
+  const made = await nvmlMig(['simulate', ...asked, '--dir', dir])
+  t.same({ code: made.code, stderr: made.stderr }, { code: 0, stderr: '' })
+  t.match(JSON.parse(readFileSync(join(dir, 'node.json'), 'utf8')), {
+    request: {
+      gpus: [{ model: 'H100-NVL-94GB', variant: 'mid-2024' }],
+      dialects: { migIndexHoles: true, plainMigNames: true }
+    }
+  })
+  const on = async (...args: string[]) => JSON.parse((await nvmlMig([...args, '--json', '--library', dir])).stdout)
+  // 10.75 GiB in mid-2024, 10.62 since: recorded.
+  t.match(await on('profiles'), { gpus: [{ profiles: [{ name: '1g.12gb', memoryMiB: 11008 }] }] })
+  await on('mode', 'on', '--gpu', '0')
+  const { created } = await on('create', '1g.12gb', '1g.12gb', '--gpu', '0')
+  await on('destroy', created[0].uuid)
+  t.match(await on('list'), { gpus: [{ devices: [{ index: 1, name: 'NVIDIA H100 NVL 1g.12gb', profile: '1g.12gb' }] }] })
+})
+
+t.test('on any verb', async t => {
+  const args = ['profiles', '--simulate', 'A30', '--dialect', 'misreportedCounts', '--json']
+  const { gpus } = JSON.parse((await nvmlMig(args)).stdout)
+  t.match(gpus[0].profiles, [{ name: '1g.6gb' }, { name: '1g.6gb+me', maxInstances: 4 }])
+  const ecc = ['profiles', '--simulate', 'RTX-PRO-6000-Blackwell-Server', '--fill', 'derived', '--variant', 'ecc']
+  t.match((await nvmlMig(ecc)).stdout, /^ {2}4g\.96gb\+gfx .* 93\.38 /m)
+})
+
+t.test('makes and dialects that there are not', async t => {
+  for (const verb of [
+    ['simulate', '--gpus', 'H100-NVL-94GB'],
+    ['list', '--simulate', 'H100-NVL-94GB']
+  ]) {
+    const unknown = await nvmlMig([...verb, '--dialect', 'migIndexHoles,holes'])
+    t.equal(unknown.code, 1)
+    t.match(
+      unknown.stderr,
+      "There is no dialect 'holes'; there are migIndexHoles, openProfileEnd, computeInstanceOfParent, staleMigHandles, " +
+        'plainMigNames, misreportedCounts.'
+    )
+    t.match(await nvmlMig([...verb, '--variant', '2024']), {
+      code: 1,
+      stderr: "nvml-mig: simulate: variant of gpus[0] is 'mid-2024', not '2024'\n"
+    })
+  }
+  t.match((await nvmlMig(['simulate', '--gpus', 'A30', '--variant', 'ecc'])).stderr, /A30 has no variants, not 'ecc'/)
+  for (const option of ['--variant', '--dialect']) {
+    const { stderr } = await nvmlMig(['list', option, 'plainMigNames'])
+    t.match(stderr, `${option} goes with --simulate`)
+  }
+  const help = (await nvmlMig(['simulate', '--help'])).stdout.replace(/\s+/g, ' ')
+  t.match(help, '--variant <label> make of the boards that docs/simulator.md lists, e.g. ecc')
+  t.match(help, '--dialect <names> NAME[,NAME…] of migIndexHoles, openProfileEnd,')
 })
 
 t.test('a node without a place gets one', async t => {

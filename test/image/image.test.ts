@@ -1,14 +1,15 @@
 /**
- * The twelve tests that node.image must hold. Most are a program of native/tests/image that prints
- * what it counted; NVML_MIG_TEST_FULL=1 runs them at length.
+ * The twelve tests that node.image must hold, and clients of the library beside each other. Most are a program of
+ * native/tests/image that prints what it counted; NVML_MIG_TEST_FULL=1 runs them at length.
  */
-import { writeFile } from 'node:fs/promises'
+import { copyFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { simulate } from '../../lib/simulator/index.js'
 import { exportedBy, findRelease } from '../../lib/simulator/releases.js'
+import { FULL } from '../helpers/run.js'
 import { noHoles, sameChecksums, sameContents, sameLayout } from './layout.js'
-import { EIGHT_GPUS, FULL, ONE_GPU, type Program, Programs } from './programs.js'
+import { EIGHT_GPUS, FOUR_MAKES, ONE_GPU, type Program, Programs, type Way } from './programs.js'
 
 const MINUTE = 60_000
 t.setTimeout(FULL ? 30 * MINUTE : 5 * MINUTE)
@@ -41,8 +42,8 @@ t.test('the programs build', { timeout: 3 * MINUTE }, async () => {
     'plain/replaced',
     'plain/descriptors',
     'stepped/stopped_holder',
-    'plain/threads',
-    'plain/nvml_client'
+    'plain/nvml_client',
+    'plain/client_torture'
   ])
 })
 
@@ -96,15 +97,9 @@ program('11: beside a stopped process changes end at their deadline', 'stepped/s
 t.test('12: reads against changes under ThreadSanitizer', { timeout: 15 * MINUTE }, async t => {
   if (!(await programs.canSanitize('thread'))) return t.plan(0, 'the compiler has no ThreadSanitizer')
   await programs.build(['tsan/threads'])
-  // The sanitizer wants addresses where they were when it was written.
-  const command = [programs.path('plain/threads'), '--without-random-addresses', programs.path('tsan/threads')]
-  const env = { TSAN_OPTIONS: 'exitcode=66' }
-  const race = await programs.start(t, command, { gpus: ONE_GPU, modes: ['race'] }, env)
+  const race = await programs.start(t, 'tsan/threads', { gpus: ONE_GPU, modes: ['race'] })
   t.equal(race.code, 66, 'a race that was made on purpose is reported')
-  const { code, stdout, stderr } = await programs.start(t, command, { gpus: EIGHT_GPUS }, env)
-  t.equal(stderr, '', 'nothing is reported')
-  t.equal(code, 0, 'the program ended well')
-  t.comment(stdout.trim().replaceAll('\n', ', '))
+  await programs.run(t, 'tsan/threads', { gpus: EIGHT_GPUS })
 })
 
 /** A run of the client program on a node of a driver release, in a directory of its own. */
@@ -123,3 +118,29 @@ client('9: a client of a removed node reads, and changes say so', '550', ['repla
 client('10: a client without descriptors, and after closefrom(3)', '550', ['descriptors'])
 client('after fork() every function answers UNINITIALIZED until the child’s own init', '550', ['fork', 'early-version'])
 client('so it does on a driver that has no version before init', '525', ['fork'])
+
+/** Clients of the library, which is the node's own or one that was compiled another way. */
+async function torture(t: Test, way: Way, modes: string[] = []): Promise<void> {
+  const folder = await programs.newFolder()
+  const { library } = await simulate({ gpus: FOUR_MAKES, fill: 'derived', dir: join(folder, 'node') })
+  if (way !== 'plain') {
+    await programs.build([`${way}/client_torture`, `${way}/libnvidia-ml.so.1`])
+    await copyFile(programs.path(`${way}/libnvidia-ml.so.1`), library)
+  }
+  await programs.run(t, `${way}/client_torture`, { file: library, folder, modes })
+}
+
+t.test('8 clients of 4 threads each, one of them killed each second', { timeout: 5 * MINUTE }, t => torture(t, 'plain'))
+t.test('so it is under ThreadSanitizer', { timeout: 10 * MINUTE }, async t => {
+  if (!(await programs.canSanitize('thread'))) return t.plan(0, 'the compiler has no ThreadSanitizer')
+  await torture(t, 'tsan')
+})
+t.test('and under AddressSanitizer', { timeout: 10 * MINUTE }, async t => {
+  if (!FULL) return t.plan(0, 'in the full run')
+  if (!(await programs.canSanitize('address,undefined'))) return t.plan(0, 'the compiler has no AddressSanitizer')
+  await torture(t, 'sanitized')
+})
+t.test('a library that makes its changes in place is found out', { timeout: 5 * MINUTE }, async t => {
+  if (!FULL) return t.plan(0, 'in the full run')
+  await torture(t, 'in-place', ['control'])
+})

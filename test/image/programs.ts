@@ -9,24 +9,25 @@ import { promisify } from 'node:util'
 import type { Test } from 'tap'
 import { compileImage } from '../../lib/simulator/compile-image.js'
 import { planNode, readRequest } from '../../lib/simulator/request.js'
+import { FULL, SEED } from '../helpers/run.js'
 
 const sources = fileURLToPath(new URL('../../native/tests/image', import.meta.url))
-
-/** Everything at length and every sample whole: minutes instead of seconds. */
-export const FULL = process.env.NVML_MIG_TEST_FULL === '1'
-
-/** What all random choices of a run come from; told again by this variable, a run is the same. */
-const SEED = Number(process.env.NVML_MIG_TEST_SEED ?? Math.floor(Math.random() * 2 ** 31))
 
 const SKIPPED = 77
 
 /** How the simulator's sources are compiled into a program: see the Makefile. */
-type Way = 'plain' | 'stepped' | 'in-place' | 'tsan' | 'sanitized'
+export type Way = 'plain' | 'stepped' | 'in-place' | 'tsan' | 'sanitized'
 export type Program = `${Way}/${string}`
+const isSanitized = (program: Program) => /^(tsan|sanitized)\//.test(program)
+
+/** A sanitizer wants addresses where they were when it was written. */
+const FIXED_ADDRESSES: Program = 'plain/fixed_addresses'
 
 /** Boards of two makes, so that a state fills more than a page. */
 export const EIGHT_GPUS = ['A100-SXM4-40GB*4', 'H100-SXM5-80GB*4']
 export const ONE_GPU = ['A100-SXM4-40GB']
+/** Every kind of board: aligned and sliding compute slots, 8, 4 and 12 memory slices, profiles that exclude each other. */
+export const FOUR_MAKES = ['A100-SXM4-40GB', 'H100-SXM5-80GB', 'A30', 'RTX-PRO-6000-Blackwell-Server']
 
 export interface Run {
   /** The GPUs of the fresh image that the program is given. */
@@ -66,7 +67,8 @@ export class Programs {
   }
 
   async build(programs: readonly Program[]): Promise<void> {
-    const targets = programs.map(program => this.path(program))
+    const needed = [...programs, ...(programs.some(isSanitized) ? [FIXED_ADDRESSES] : [])]
+    const targets = needed.map(program => this.path(program))
     await promisify(execFile)('make', ['-s', '-j2', '-C', sources, `OUT=${this.folder}`, ...targets])
   }
 
@@ -89,15 +91,15 @@ export class Programs {
   }
 
   /** Runs a program to its end; it sets itself a limit. */
-  async start(t: Test, command: readonly string[], run: Run, env: NodeJS.ProcessEnv = {}): Promise<Outcome> {
+  async start(t: Test, program: Program, run: Run): Promise<Outcome> {
     const folder = run.folder ?? (await this.newFolder())
     const file = run.file ?? join(folder, 'fresh.image')
     if (run.gpus) await writeFile(file, compileImage(planNode(readRequest({ gpus: run.gpus }))))
-    const [program, ...first] = command
+    const [command, ...first] = isSanitized(program) ? [this.path(FIXED_ADDRESSES), this.path(program)] : [this.path(program)]
     const modes = [...(run.modes ?? []), ...(FULL ? ['full'] : [])]
-    const child = spawn(program!, [...first, file, folder, String(SEED), ...modes], {
+    const child = spawn(command!, [...first, file, folder, String(SEED), ...modes], {
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env }
+      env: { ...process.env, TSAN_OPTIONS: 'exitcode=66:halt_on_error=1' }
     })
     t.teardown(() => child.kill('SIGKILL'))
     const text = { stdout: '', stderr: '' }
@@ -109,7 +111,7 @@ export class Programs {
 
   /** Runs a program that must hold, or says why it cannot be tried here. */
   async run(t: Test, program: Program, run: Run): Promise<void> {
-    const { code, signal, stdout, stderr } = await this.start(t, [this.path(program)], run)
+    const { code, signal, stdout, stderr } = await this.start(t, program, run)
     if (code === SKIPPED) {
       t.plan(0, stderr.trim())
       return
@@ -119,5 +121,6 @@ export class Programs {
     const counted = figures.map(([, name, value]) => `${Math.round(Number(value))} ${name!.replaceAll('_', ' ')}`)
     if (counted.length > 0) t.comment(counted.join(', '))
     t.equal(code, 0, code === 0 ? 'held' : `${program} ended with ${signal ?? code}. ${stderr.trim()}`)
+    if (isSanitized(program)) t.equal(stderr, '', 'nothing is reported')
   }
 }

@@ -1,6 +1,8 @@
 #include "audit.h"
+
 #include <algorithm>
 #include <set>
+#include <type_traits>
 
 #include "simulator/image_layout.h"
 
@@ -35,10 +37,32 @@ bool IsListed(const Profile& profile, const Instance& instance) {
          std::find(profile.starts, end, instance.start) != end;
 }
 
+// No more of a profile than there may be. `live` counts them by profile.
+template <class Profile, std::size_t count>
+bool IsWithinLimits(const Profile (&profiles)[count], const unsigned (&live)[count]) {
+  for (std::size_t i = 0; i < count; i++) {
+    if (live[i] > profiles[i].instanceCount) return false;
+  }
+  return true;
+}
+
+// Which profiles exclude each other is the board's to say, and it may say so at either of the two.
+template <std::size_t count>
+bool MayCoexist(const GpuInstanceProfile (&profiles)[count], const unsigned (&live)[count]) {
+  std::uint32_t present = 0;
+  for (std::size_t i = 0; i < count; i++) present |= std::uint32_t{live[i] != 0} << i;
+  for (std::size_t i = 0; i < count; i++) {
+    const std::uint32_t others = live[i] > 1 ? present : present & ~(std::uint32_t{1} << i);
+    if (live[i] != 0 && (profiles[i].excludes & others) != 0) return false;
+  }
+  return true;
+}
+
 bool ComputeInstancesAreGood(const GpuInstanceProfile& profile, const GpuInstance& instance,
                              std::multiset<std::uint32_t>* stamps, Reason* reason) {
   std::uint32_t taken = 0;
   std::uint32_t ids = 0;
+  unsigned live[std::extent_v<decltype(GpuInstanceProfile::computeProfiles)>] = {};
   for (const ComputeInstance& it : instance.computeInstances) {
     if (it.stamp == 0) continue;
     stamps->insert(it.stamp);
@@ -49,14 +73,18 @@ bool ComputeInstancesAreGood(const GpuInstanceProfile& profile, const GpuInstanc
                   it.start, it.size);
       return false;
     }
+    live[it.profile]++;
   }
-  return true;
+  if (IsWithinLimits(profile.computeProfiles, live)) return true;
+  reason->Say("GPU instance %u: too many compute instances of a profile", instance.id);
+  return false;
 }
 
 bool GpuIsGood(const GpuBoard& board, const GpuState& gpu, std::multiset<std::uint32_t>* stamps,
                Reason* reason) {
   std::uint32_t taken = 0;
   std::uint32_t ids = 0;
+  unsigned live[std::extent_v<decltype(GpuBoard::profiles)>] = {};
   for (const GpuInstance& it : gpu.gpuInstances) {
     if (it.stamp == 0) continue;
     stamps->insert(it.stamp);
@@ -68,8 +96,11 @@ bool GpuIsGood(const GpuBoard& board, const GpuState& gpu, std::multiset<std::ui
       return false;
     }
     if (!ComputeInstancesAreGood(board.profiles[it.profile], it, stamps, reason)) return false;
+    live[it.profile]++;
   }
-  return true;
+  if (IsWithinLimits(board.profiles, live) && MayCoexist(board.profiles, live)) return true;
+  reason->Say("GPU instances of profiles that may not be live together");
+  return false;
 }
 
 }  // namespace

@@ -8,8 +8,9 @@
 
 namespace nvml_mig::image_tests {
 
-// Whether a snapshot obeys the invariants: no overlap, places and ids that the board knows, ids and
-// stamps unique, instances created less those destroyed are those that live. Else a sentence.
+// Whether a snapshot obeys the invariants: no overlap, places and ids that the board knows, no more of
+// a profile than may be and none beside one that excludes it, ids and stamps unique, instances created
+// less those destroyed are those that live. Else a sentence.
 [[nodiscard]] bool StateIsGood(const Image& image, const State& state, Reason* reason);
 
 // How far one published change moves `current`; 2 in the build that changes the slot everybody reads.

@@ -23,7 +23,7 @@
 #include <thread>
 #include <vector>
 
-#include "abi/nvml_abi.h"
+#include "nvml.h"
 #include "support.h"
 
 namespace nvml_mig::image_tests {
@@ -31,28 +31,6 @@ namespace {
 
 constexpr uid_t kNobody = 65534;
 constexpr unsigned kForksBesideThreads = 100;
-
-// The library's functions; null where it has none of that name.
-struct Nvml {
-#define NVML_SYMBOL(name, ret, args) ret(*name) args;
-#define NVML_CLIENT_SYMBOL(name, ret, args) ret(*name) args;
-#include "abi/symbols.h"
-};
-
-void* Load(const char* path) {
-  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-  EXPECT(library != nullptr, "%s", dlerror());
-  return library;
-}
-
-Nvml Functions(void* library) {
-  Nvml nvml;
-#define NVML_SYMBOL(name, ret, args) \
-  nvml.name = reinterpret_cast<decltype(nvml.name)>(dlsym(library, #name));
-#define NVML_CLIENT_SYMBOL(name, ret, args) NVML_SYMBOL(name, ret, args)
-#include "abi/symbols.h"
-  return nvml;
-}
 
 #define MUST(expected, call)                                                                   \
   do {                                                                                         \

@@ -1,10 +1,6 @@
 // 12 of 12: threads that read against threads that change, for ThreadSanitizer to watch. With "race"
 // it commits a race of its own, which the sanitizer must report: else its silence means nothing.
-#include <sys/personality.h>
-#include <unistd.h>
-
 #include <atomic>
-#include <cstring>
 #include <thread>
 #include <vector>
 
@@ -78,11 +74,5 @@ void Run(const Options& options) {
 }  // namespace nvml_mig::image_tests
 
 int main(int count, char** arguments) {
-  // Becomes another program, at addresses that are the same each time.
-  if (count > 2 && std::strcmp(arguments[1], "--without-random-addresses") == 0) {
-    personality(ADDR_NO_RANDOMIZE);
-    execv(arguments[2], arguments + 2);
-    return 1;
-  }
   nvml_mig::image_tests::Run(nvml_mig::image_tests::ReadOptions(count, arguments));
 }

@@ -119,6 +119,11 @@ unsigned long long random_bits(void) {
   return z ^ (z >> 31);
 }
 
+unsigned fits_when_empty(unsigned most) {
+  const bool counted = branch >= 515 || (branch >= 455 && branch < 465);
+  return counted ? most : 0;
+}
+
 nvmlDevice_t gpu(unsigned index) {
   nvmlDevice_t device = NULL;
   RETURNS(NVML_SUCCESS, nvmlDeviceGetHandleByIndex_v2(index, &device));

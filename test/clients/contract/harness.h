@@ -31,6 +31,9 @@ void about(const char *format, ...) PRINTS(1, 2);
 #define RETURNS(code, call) returns((code), (call), #call)
 bool returns(int wanted, int got, const char *call);
 
+// What is said to fit on an empty GPU, MIG on, where `most` do: some old releases say 0.
+unsigned fits_when_empty(unsigned most);
+
 // What most tests begin with.
 nvmlDevice_t gpu(unsigned index);
 void set_mig(nvmlDevice_t device, unsigned mode);

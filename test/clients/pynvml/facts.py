@@ -40,6 +40,11 @@ def profile_by_id(branch, profile_id):
     return next(profile for _, profile in profiles(branch) if profile.id == profile_id)
 
 
+def left_when_empty(branch, instances):
+    """R450 to R510 say 0 on an empty GPU, but for R455 to R460, of which there is a listing that counts."""
+    return instances if branch >= 515 or 455 <= branch < 465 else 0
+
+
 def board_name(branch):
     """Recorded without NVIDIA's name up to R460."""
     return "A100-SXM4-40GB" if branch < 470 else "NVIDIA A100-SXM4-40GB"
