@@ -37,7 +37,7 @@ for target in "${targets[@]}"; do
   if ! "$room/fuzzed/${target}_fuzz" -seed="$seed" -max_total_time="$seconds" -max_len=1032 -timeout=10 -print_final_stats=1 \
     -artifact_prefix="$findings/$target-" "$room/found/$target" "$corpus/$target" >"$room/log" 2>&1; then
     grep -vE '^#[0-9]+|NEW_FUNC' "$room/log" | tail -n 100
-    echo "# $target: seed $seed; the input above broke it: native/build-fuzz/fuzzed/${target}_fuzz $findings/$target-…"
+    echo "# $target: seed $seed, a finding; native/build-fuzz/fuzzed/${target}_fuzz FILE repeats it with the FILE named above"
     exit 1
   fi
   execs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$room/log")

@@ -7,7 +7,7 @@ import { basename } from 'node:path'
 const [{ files, totals }] = JSON.parse(readFileSync(0, 'utf8')).data
 const least = Number(process.argv[2])
 
-const row = (name, { covered, count, percent }) =>
+const row = (name, { count, percent }) =>
   console.log(`# ${percent.toFixed(1).padStart(5)} % of ${String(count).padStart(4)} lines  ${name}`)
 
 for (const { filename, summary } of files) row(basename(filename), summary.lines)
