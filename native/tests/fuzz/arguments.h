@@ -65,6 +65,8 @@ Type MakeNumber(Bytes& bytes) {
   return static_cast<Type>(bytes.Take<Word>());
 }
 
+// Mostly one that was given out, live or not. Else one of another type, one with a bit changed, any
+// number, or null.
 template <class Handle>
 Handle MakeHandle(Source& from) {
   const std::uint8_t way = from.bytes.Byte();

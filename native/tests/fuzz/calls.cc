@@ -51,7 +51,8 @@ nvmlReturn_t Invoke(const char* name, Result (*function)(Types...), const Parame
 template <class Result, class... Types>
 void Add(Ring<Call>* ring, const std::string& name, const char* list, Result (*function)(Types...)) {
   const Parameters parameters(list);
-  MUST(parameters.each.size() == sizeof...(Types), "%s: the names of %s are not understood.", name.c_str(), list);
+  MUST(parameters.each.size() == sizeof...(Types), "%s: the names in %s are not understood.",
+       name.c_str(), list);
   ring->Add(name, [=](const Record& record, Known* known) {
     return Invoke(name.c_str(), function, parameters, record, known);
   });

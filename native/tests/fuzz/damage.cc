@@ -76,6 +76,8 @@ void ChangeAt(std::size_t at, std::size_t length, Bytes& bytes, FileBytes* file)
 
 }  // namespace
 
+// Mostly to a field. Else the image gets another number of GPUs, in another order of sections; or bytes
+// anywhere in one of the files change, or its length does.
 void Damage(const Record& record, const Files& undamaged, Files* files) {
   Bytes bytes(record);
   const auto& header = *reinterpret_cast<const ImageHeader*>(undamaged.image.data());
