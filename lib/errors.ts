@@ -111,14 +111,14 @@ function hintFor(code: NvmlCode, call: string, changes: boolean): string | undef
     case 'GPU_IS_LOST':
       return 'The kernel log says why (look for Xid); only a restart of the machine brings it back.'
     case 'DRIVER_NOT_LOADED':
-      return 'Load the kernel module (`modprobe nvidia`), or install the driver for the running kernel.'
+      return 'Load the kernel module (`modprobe nvidia`), or install the driver for the running kernel. A simulated node was removed, or a file of it: node.check() says which.'
     case 'LIB_RM_VERSION_MISMATCH':
       return 'The driver was upgraded under a loaded module: reload the nvidia modules, or restart the machine.'
     case 'FUNCTION_NOT_FOUND':
       return 'It needs a newer driver.'
     case 'UNKNOWN':
       return initialises(call)
-        ? 'In a container this often means that it lost its right to the GPU devices: restart it.'
+        ? 'In a container this often means that it lost its right to the GPU devices: restart it. Of a simulated node, node.check() says it.'
         : undefined
     default:
       return undefined

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { type Gpu, open, type Session } from '../index.js'
 import { type Dialects, dialects, type SimulateOptions, simulate } from '../simulator/index.js'
+import { problemOf } from '../simulator/problem.js'
 import { UsageError } from './exit.js'
 
 /** What a simulated node is made of besides its models. */
@@ -84,8 +85,15 @@ export async function withSession<T>(
   }
   const node = models === undefined ? undefined : await simulate(simulation(models, options))
   try {
-    const source = node ? { library: node.library, root: node.root } : library === undefined ? {} : librarySource(library)
-    const nvml = await open({ ...source, readOnly })
+    const source: { library?: string; root?: string } = node
+      ? { library: node.library, root: node.root }
+      : library === undefined
+        ? {}
+        : librarySource(library)
+    const nvml = await open({ ...source, readOnly }).catch((error: unknown) => {
+      const problem = source.library === undefined ? undefined : problemOf(source.library)
+      throw problem === undefined ? error : new UsageError(`the simulated node cannot be used: ${problem}`)
+    })
     try {
       return await use(nvml)
     } finally {

@@ -186,7 +186,7 @@ export const Client = {
   computeInstance: { offset: 6, type: 'u8', size: 1, count: 1 },
   /** 0: compute, 1: graphics, 2: MPS */
   kind: { offset: 7, type: 'u8', size: 1, count: 1 },
-  /** of the GPU's, or of the instance's */
+  /** of the GPU's, or of the instance's; kNoReading: not known */
   memoryMiB: { offset: 8, type: 'u64', size: 8, count: 1 },
 } as const
 

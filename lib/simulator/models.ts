@@ -31,9 +31,11 @@ function meant(text: string): BoardRow<null>[] {
   const spelt = boards.filter(
     ({ model, identity: { name } }) => squeezed(model) === wanted || (name !== null && squeezed(name) === wanted)
   )
-  if (spelt.length > 0) return spelt
   const short = words(text)
-  return boards.filter(({ model }) => isShortFor(short, words(model)))
+  const candidates = boards.filter(({ model }) => isShortFor(short, words(model)))
+  // NVML calls one board 'NVIDIA H100', and who types 'h100' may mean any: only the whole name is that one.
+  const whole = /^\s*nvidia\b/i.test(text) || spelt.some(({ model }) => squeezed(model) === wanted)
+  return spelt.length > 0 && (whole || candidates.length < 2) ? spelt : candidates
 }
 
 /**

@@ -16,7 +16,7 @@ import { differences, type NodeRequest } from './request.js'
 
 const FORMAT = 'nvml-mig-node/1'
 const LIBRARY = 'libnvidia-ml.so.1'
-const parts = [LIBRARY, 'node.image', 'root']
+const parts = [LIBRARY, 'node.image', 'node.json', 'root']
 
 /** node.json: what the node was asked to be, and what came of it, to read. */
 interface NodeFile {
@@ -82,7 +82,8 @@ async function findNode(dir: string): Promise<NodeRequest | undefined> {
   const refuse = (why: string): never => {
     throw new SimulatorError('NOT_A_NODE', `${dir} ${why}; it was left as it is. Choose a directory that is new or empty.`)
   }
-  if (!names.includes('node.json')) refuse(`holds ${names.slice(0, 3).join(', ')} and is no simulated node`)
+  if (!names.includes('node.json') && !names.includes('node.image'))
+    refuse(`holds ${names.slice(0, 3).join(', ')} and is no simulated node`)
   const missing = parts.filter(name => !names.includes(name))
   if (missing.length > 0) refuse(`is a damaged node: it has no ${missing.join(' and no ')}`)
   let made: Partial<NodeFile> | undefined

@@ -24,7 +24,9 @@ export const Command = {
   setReading: 9
 } as const
 
+/** kSimulatorNone. */
 const NO_INSTANCE = 0xffffffff
+const UNKNOWN_MEMORY = NO_INSTANCE
 
 /** A GPU of a simulated node. Serial, UUID and bus id are derived from the model and the index. */
 export interface SimulatedGpu {
@@ -52,8 +54,8 @@ export interface ClientOptions {
   readonly computeInstance?: number
   /** Its process id; chosen above those of real processes if left out. */
   readonly pid?: number
-  /** Memory it has taken, of the GPU's or of the instance's; 0 if left out. */
-  readonly memoryMiB?: number
+  /** Memory it has taken, of the GPU's or of the instance's; 0 if left out, null if NVML is not to know it. */
+  readonly memoryMiB?: number | null
   /** 'compute' if left out. */
   readonly kind?: ClientKind
 }
@@ -69,7 +71,7 @@ export interface SimulatedClient {
   readonly gpuInstance: number | undefined
   readonly computeInstance: number | undefined
   readonly pid: number
-  readonly memoryMiB: number
+  readonly memoryMiB: number | null
   readonly kind: ClientKind
   /** Ends the process. Nothing happens if it ended before, or a reboot took it. */
   stop(): void
@@ -140,7 +142,8 @@ export class SimulatedNode {
 
   /**
    * Changes what a GPU shows: `node.setReadings(0, { powerMilliwatts: 250_000, temperatureCelsius: 61 })`. null
-   * takes a reading away, which NVML then answers NOT_SUPPORTED.
+   * takes a reading away, which NVML then answers NOT_SUPPORTED. Each reading is a change of its own: who looks
+   * meanwhile may see some of them.
    * @throws RangeError for a value that such a reading cannot have; then nothing was changed.
    */
   setReadings(gpu: number, readings: GpuReadings): void {
@@ -152,8 +155,8 @@ export class SimulatedNode {
   }
 
   /**
-   * Starts a process that uses a GPU, or runs in one of its instances. One that is there already has its
-   * memory and kind changed.
+   * Starts a process that uses a GPU, or runs in one of its instances. One of that kind that is there already
+   * has its memory changed. A node keeps at most 32; one without an instance holds the GPU, in MIG mode too.
    */
   startClient(options: ClientOptions): SimulatedClient {
     checkOptions('startClient', options, ['gpu', 'gpuInstance', 'computeInstance', 'pid', 'memoryMiB', 'kind'])
@@ -165,19 +168,20 @@ export class SimulatedNode {
     if (computeInstance !== undefined && gpuInstance === undefined) {
       throw new TypeError('startClient: a computeInstance is one of a gpuInstance, which is missing')
     }
-    wholeNumber('startClient: memoryMiB', memoryMiB)
+    if (memoryMiB !== null) wholeNumber('startClient: memoryMiB', memoryMiB)
     if (!CLIENT_KINDS.includes(kind))
       throw new RangeError(`startClient: kind is ${series(CLIENT_KINDS.map(shown), 'or')}, not ${shown(kind)}`)
     const ids = [
       gpuInstance === undefined ? NO_INSTANCE : wholeNumber('startClient: gpuInstance', gpuInstance),
       computeInstance === undefined ? NO_INSTANCE : wholeNumber('startClient: computeInstance', computeInstance)
     ]
-    this.#command(Command.startClient, gpu, ...ids, pid, memoryMiB, CLIENT_KINDS.indexOf(kind))
+    const place = [gpu, ...ids, pid, CLIENT_KINDS.indexOf(kind)]
+    this.#command(Command.startClient, ...place, memoryMiB ?? UNKNOWN_MEMORY)
     const stop = (): void => {
       try {
-        this.#command(Command.stopClient, gpu, ...ids, pid)
+        this.#command(Command.stopClient, ...place)
       } catch (error) {
-        if (!(error instanceof SimulatorError && error.code === 'NOT_FOUND')) throw error
+        if (!(error instanceof SimulatorError && ['NOT_FOUND', 'CLOSED'].includes(error.code))) throw error
       }
     }
     return { gpu, gpuInstance, computeInstance, pid, memoryMiB, kind, stop, [Symbol.dispose]: stop }

@@ -103,7 +103,7 @@ function expand(entry: unknown, index: number): NodeRequest['gpus'] {
   const variant = optionalText(`simulate: variant of gpus[${index}]`, request.variant)
   if (variant !== undefined) oneOf(`simulate: variant of gpus[${index}]`, variant, labelsOf(row), `${row.model} has no variants`)
   const giNumbering = oneOf(`simulate: giNumbering of gpus[${index}]`, request.giNumbering, ['straight', 'swapped'])
-  const readings = checkReadings(`simulate: readings of gpus[${index}]`, request.readings ?? {})
+  const readings = checkReadings(`simulate: readings of gpus[${index}]`, request.readings === undefined ? {} : request.readings)
   const gpu = {
     model: row.model,
     giNumbering,
@@ -131,7 +131,7 @@ export function readRequest(options: SimulateOptions): NodeRequest {
   if (driver !== undefined && typeof driver !== 'string')
     throw new TypeError(`simulate: driver is a string such as '550', not ${shown(driver)}`)
   if (fill !== undefined) oneOf('simulate: fill', fill, ['derived'])
-  const dialects = checkDialects('simulate: dialects', options.dialects ?? {})
+  const dialects = checkDialects('simulate: dialects', options.dialects === undefined ? {} : options.dialects)
   const expanded = gpus.flatMap(expand)
   if (expanded.length < 1 || expanded.length > MAX_GPUS) {
     throw new RangeError(`simulate: a node has 1 to ${MAX_GPUS} GPUs, not ${expanded.length}`)

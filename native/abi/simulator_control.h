@@ -18,8 +18,8 @@ enum SimulatorCommand : unsigned {
   kSimulatorReboot = 2,         // () the machine (or virtual machine) restarts
   kSimulatorReloadDriver = 3,   // () kernel modules unloaded and loaded again
   kSimulatorSetPrivileged = 4,  // (on) whether callers have root's rights
-  kSimulatorStartClient = 5,    // (gpu, gpu instance, compute instance, pid, memory MiB, kind)
-  kSimulatorStopClient = 6,     // (gpu, gpu instance, compute instance, pid)
+  kSimulatorStartClient = 5,    // (gpu, gpu instance, compute instance, pid, kind, memory MiB)
+  kSimulatorStopClient = 6,     // (gpu, gpu instance, compute instance, pid, kind)
   kSimulatorRetire = 7,         // () the node is closed: later changes fail, reads go on
   kSimulatorCheck = 8,          // () the rules checked against the state; text: what is wrong
   kSimulatorSetReading = 9,     // (gpu, number of a word of Readings, its low half, its high half)

@@ -16,6 +16,20 @@ nvmlReturn_t TotalErrors(const Subject& subject, EccCounter counter, unsigned lo
   return code;
 }
 
+nvmlReturn_t RemappedRowsOf(const Subject& subject, RemappedRows* rows) {
+  for (const GpuInstance& instance : subject.gpu.gpuInstances) {
+    if (instance.stamp != 0) return NVML_ERROR_NOT_SUPPORTED;
+  }
+  constexpr Reading readings[] = {&Readings::remappedRowsCorrectable,
+                                  &Readings::remappedRowsUncorrectable,
+                                  &Readings::remappedRowsPending, &Readings::remappedRowsFailed};
+  for (unsigned i = 0; i < std::size(readings); i++) {
+    const nvmlReturn_t code = Give(subject, readings[i], &rows->counts[i]);
+    if (code != NVML_SUCCESS) return code;
+  }
+  return NVML_SUCCESS;
+}
+
 namespace {
 
 bool IsEccCounter(EccCounter counter) {
@@ -101,20 +115,12 @@ nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t device, unsigned int* corrRo
   Subject subject;
   nvmlReturn_t code = ResolveGpuOnly(*image, device, &subject);
   if (code != NVML_SUCCESS) return code;
-  for (const GpuInstance& instance : subject.gpu.gpuInstances) {
-    if (instance.stamp != 0) return NVML_ERROR_NOT_SUPPORTED;
-  }
-  unsigned rows[4];
-  constexpr Reading readings[] = {&Readings::remappedRowsCorrectable,
-                                  &Readings::remappedRowsUncorrectable,
-                                  &Readings::remappedRowsPending, &Readings::remappedRowsFailed};
-  for (unsigned i = 0; i < std::size(readings); i++) {
-    code = Give(subject, readings[i], &rows[i]);
-    if (code != NVML_SUCCESS) return code;
-  }
-  *corrRows = rows[0];
-  *uncRows = rows[1];
-  *isPending = rows[2];
-  *failureOccurred = rows[3];
+  RemappedRows rows;
+  code = RemappedRowsOf(subject, &rows);
+  if (code != NVML_SUCCESS) return code;
+  *corrRows = rows.counts[0];
+  *uncRows = rows.counts[1];
+  *isPending = rows.counts[2];
+  *failureOccurred = rows.counts[3];
   return NVML_SUCCESS;
 }

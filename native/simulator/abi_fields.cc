@@ -8,8 +8,28 @@ using namespace nvml_mig::simulator;
 
 namespace {
 
-// The first branch that lists profiles while MIG is off (header 12.4 has the field that says so).
-constexpr unsigned kFirstBranchWithProfilesAnyTime = 550;
+// How many fields the header of a branch numbers, from the branch on: NVML_FI_MAX.
+struct FieldCount {
+  unsigned branch;
+  unsigned fields;
+};
+constexpr FieldCount kFieldCounts[] = {{450, 146}, {455, 147}, {460, 148}, {470, 161}, {520, 167},
+                                       {525, 170}, {530, 173}, {535, 197}, {550, 200}, {555, 223},
+                                       {560, 230}, {570, 269}, {575, 274}, {590, 289}, {595, 303}};
+
+bool KnowsField(const Node& driver, unsigned id) {
+  unsigned fields = 0;
+  for (const FieldCount& from : kFieldCounts) {
+    if (driver.driverBranch >= from.branch) fields = from.fields;
+  }
+  return id < fields;
+}
+
+// Headers 12.5 and 12.6 number this field one higher than those before and after.
+unsigned ProfilesAnyTimeField(const Node& driver) {
+  constexpr unsigned field = NVML_FI_DEV_IS_MIG_MODE_INDEPENDENT_MIG_QUERY_CAPABLE;
+  return driver.driverBranch >= 555 && driver.driverBranch < 570 ? field + 1 : field;
+}
 
 struct Field {
   unsigned id;
@@ -20,10 +40,6 @@ constexpr Field kFields[] = {
     {NVML_FI_DEV_ECC_PENDING, &Readings::eccPendingEnabled},
     {NVML_FI_DEV_MEMORY_TEMP, &Readings::memoryTemperatureCelsius},
     {NVML_FI_DEV_PCIE_REPLAY_COUNTER, &Readings::pcieReplays},
-    {NVML_FI_DEV_REMAPPED_COR, &Readings::remappedRowsCorrectable},
-    {NVML_FI_DEV_REMAPPED_UNC, &Readings::remappedRowsUncorrectable},
-    {NVML_FI_DEV_REMAPPED_PENDING, &Readings::remappedRowsPending},
-    {NVML_FI_DEV_REMAPPED_FAILURE, &Readings::remappedRowsFailed},
     {NVML_FI_DEV_POWER_AVERAGE, &Readings::powerMilliwatts},
     {NVML_FI_DEV_POWER_INSTANT, &Readings::powerMilliwatts},
     {NVML_FI_DEV_POWER_MIN_LIMIT, &Readings::powerMinLimitMilliwatts},
@@ -44,9 +60,25 @@ nvmlReturn_t GiveErrors(const Subject& subject, EccCounter counter, nvmlFieldVal
   return TotalErrors(subject, counter, &field->value.ullVal);
 }
 
+nvmlReturn_t GiveRemapped(const Subject& subject, unsigned which, nvmlFieldValue_t* field) {
+  RemappedRows rows;
+  const nvmlReturn_t code = RemappedRowsOf(subject, &rows);
+  return code != NVML_SUCCESS ? code : GiveWord(field, rows.counts[which]);
+}
+
+bool IsPower(unsigned field) {
+  return field >= NVML_FI_DEV_POWER_AVERAGE && field <= NVML_FI_DEV_POWER_REQUESTED_LIMIT;
+}
+
 nvmlReturn_t GiveField(const Subject& subject, nvmlFieldValue_t* field) {
-  // A scope is a part of the board; the module's and the memory's power are nobody's figures here.
-  if (field->scopeId != NVML_POWER_SCOPE_GPU) return NVML_ERROR_NOT_SUPPORTED;
+  if (!KnowsField(*subject.driver, field->fieldId)) return NVML_ERROR_NOT_SUPPORTED;
+  // A scope of power is a part of the board; the module's and the memory's are nobody's figures here.
+  if (IsPower(field->fieldId) && field->scopeId != NVML_POWER_SCOPE_GPU) {
+    return NVML_ERROR_NOT_SUPPORTED;
+  }
+  if (field->fieldId == ProfilesAnyTimeField(*subject.driver)) {
+    return GiveWord(field, ListsProfilesAnyTime(*subject.driver));
+  }
   switch (field->fieldId) {
     case NVML_FI_DEV_ECC_SBE_VOL_TOTAL:
       return GiveErrors(subject, {NVML_MEMORY_ERROR_TYPE_CORRECTED, NVML_VOLATILE_ECC}, field);
@@ -58,8 +90,14 @@ nvmlReturn_t GiveField(const Subject& subject, nvmlFieldValue_t* field) {
       return GiveErrors(subject, {NVML_MEMORY_ERROR_TYPE_UNCORRECTED, NVML_AGGREGATE_ECC}, field);
     case NVML_FI_DEV_IS_RESETLESS_MIG_SUPPORTED:
       return GiveWord(field, subject.board->modeNeedsReset == 0);
-    case NVML_FI_DEV_IS_MIG_MODE_INDEPENDENT_MIG_QUERY_CAPABLE:
-      return GiveWord(field, subject.driver->driverBranch >= kFirstBranchWithProfilesAnyTime);
+    case NVML_FI_DEV_REMAPPED_COR:
+      return GiveRemapped(subject, 0, field);
+    case NVML_FI_DEV_REMAPPED_UNC:
+      return GiveRemapped(subject, 1, field);
+    case NVML_FI_DEV_REMAPPED_PENDING:
+      return GiveRemapped(subject, 2, field);
+    case NVML_FI_DEV_REMAPPED_FAILURE:
+      return GiveRemapped(subject, 3, field);
   }
   for (const Field& known : kFields) {
     if (known.id != field->fieldId) continue;

@@ -39,7 +39,7 @@ nvmlProcessDetail_v1_t RowOf(const Client& client) {
   nvmlProcessDetail_v1_t row;
   std::memset(static_cast<void*>(&row), 0, sizeof(row));
   row.pid = client.pid;
-  row.usedGpuMemory = client.memoryMiB * kMiB;
+  row.usedGpuMemory = client.memoryMiB == kNoReading ? ~0ull : client.memoryMiB * kMiB;
   row.gpuInstanceId = IdOf(client.gpuInstance);
   row.computeInstanceId = IdOf(client.computeInstance);
   return row;

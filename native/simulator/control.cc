@@ -42,14 +42,15 @@ nvmlReturn_t Run(Image& image, SimulatorCommand command, const unsigned* argumen
       return OneGpu(
           image, reason, arguments[0],
           [](const GpuEdit& at, const unsigned* it, Reason* why) {
-            return StartClient(at, {it[1], it[2], it[3]}, it[4], it[5], why);
+            return StartClient(at, {it[1], it[2], it[3], it[4]},
+                               it[5] == kSimulatorNone ? kNoReading : it[5], why);
           },
           arguments);
     case kSimulatorStopClient:
       return OneGpu(
           image, reason, arguments[0],
           [](const GpuEdit& at, const unsigned* it, Reason* why) {
-            return StopClient(at, {it[1], it[2], it[3]}, why);
+            return StopClient(at, {it[1], it[2], it[3], it[4]}, why);
           },
           arguments);
     case kSimulatorSetReading:

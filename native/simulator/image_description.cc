@@ -31,27 +31,43 @@ OpenStatus CannotRead(const char* path, int error, Reason* reason) {
   return error == EACCES ? OpenStatus::kForbidden : OpenStatus::kRefused;
 }
 
+// The checksum of a file's first bytes, made up to whole words with zeros; of what is left if it
+// becomes shorter meanwhile, which is then another one. Read and not mapped: a mapped file that is cut
+// short kills its reader.
+std::uint64_t SumOf(int descriptor, std::uint64_t bytes) {
+  const std::uint64_t room = (bytes + 3) / 4 * 4;
+  void* const text =
+      mmap(nullptr, room, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (text == MAP_FAILED) return 0;
+  for (std::uint64_t done = 0; done < bytes;) {
+    const ssize_t got = pread(descriptor, static_cast<char*>(text) + done, bytes - done,
+                              static_cast<off_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    done += static_cast<std::uint64_t>(got);
+  }
+  const std::uint64_t sum = Checksum(text, room);
+  munmap(text, room);
+  return sum;
+}
+
 }  // namespace
 
 OpenStatus VerifyDescription(const char* path, const ImageHeader& header, Reason* reason) {
   if (header.descriptionBytes == 0) return OpenStatus::kOpened;
   char file[PATH_MAX];
   if (!PathBeside(path, file)) return CannotRead(kName, ENAMETOOLONG, reason);
-  const int descriptor = open(file, O_RDONLY | O_CLOEXEC);
+  // Whoever may have put what there: a pipe must not make init wait.
+  int descriptor;
+  do {
+    descriptor = open(file, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  } while (descriptor < 0 && errno == EINTR);
   if (descriptor < 0) return CannotRead(file, errno, reason);
   struct stat found;
   const bool asLong = fstat(descriptor, &found) == 0 && S_ISREG(found.st_mode) &&
                       static_cast<std::uint64_t>(found.st_size) == header.descriptionBytes;
-  void* const text = asLong ? mmap(nullptr, header.descriptionBytes, PROT_READ, MAP_PRIVATE,
-                                   descriptor, 0)
-                            : MAP_FAILED;
-  const int error = errno;
+  const bool asMade = asLong && SumOf(descriptor, header.descriptionBytes) == header.descriptionChecksum;
   close(descriptor);
-  if (asLong && text == MAP_FAILED) return CannotRead(file, error, reason);
-  // Whole words are summed; after the end of a file its last page is zeros.
-  const bool asMade =
-      asLong && Checksum(text, (header.descriptionBytes + 3) / 4 * 4) == header.descriptionChecksum;
-  if (asLong) munmap(text, header.descriptionBytes);
   if (asMade) return OpenStatus::kOpened;
   reason->Say("%s is not the one that the node was made with: it was changed or is damaged.", file);
   return OpenStatus::kRefused;

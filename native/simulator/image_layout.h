@@ -246,7 +246,7 @@ struct Client {
   std::uint8_t gpuInstance;  // id, or kNone8
   std::uint8_t computeInstance;  // id, or kNone8
   std::uint8_t kind;  // 0: compute, 1: graphics, 2: MPS
-  std::uint64_t memoryMiB;  // of the GPU's, or of the instance's
+  std::uint64_t memoryMiB;  // of the GPU's, or of the instance's; kNoReading: not known
 };
 static_assert(sizeof(Client) == 16);
 static_assert(offsetof(Client, pid) == 0);

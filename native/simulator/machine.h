@@ -40,6 +40,9 @@ inline bool MayReadProfiles(const GpuView& at) {
   return at.node.unprivileged == 0 || at.driver.driverBranch >= 510;
 }
 
+// Whether the release tells profiles and their placements also while MIG is off.
+bool ListsProfilesAnyTime(const Node& driver);
+
 // What the profile in a slot is that the release does not know: no argument, or one profile more that
 // the board lacks.
 nvmlReturn_t PastLastSlot(const Node& driver);
@@ -55,15 +58,16 @@ struct ClientPlace {
   unsigned gpuInstance;
   unsigned computeInstance;
   unsigned pid;
+  unsigned kind;
 };
 
 // What happens around the GPUs (machine_world.cc). The sentence is set on every refusal.
 nvmlReturn_t ResetGpu(const GpuEdit& at, Reason* reason);
 void Reboot(const Image& image, State& state);
 nvmlReturn_t ReloadDriver(const Image& image, State& state, Reason* reason);
-// A client that is there already has its memory and kind changed.
+// A client that is there already has its memory changed. kNoReading: nobody can tell how much it has.
 nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, std::uint64_t memoryMiB,
-                         unsigned kind, Reason* reason);
+                         Reason* reason);
 nvmlReturn_t StopClient(const GpuEdit& at, const ClientPlace& place, Reason* reason);
 // `number` counts the words of Readings.
 nvmlReturn_t SetReading(const GpuEdit& at, unsigned number, std::uint64_t value, Reason* reason);

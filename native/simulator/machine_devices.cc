@@ -22,13 +22,18 @@ void EachMigDevice(const GpuState& gpu, Visit visit) {
   }
 }
 
+std::uint64_t Known(std::uint64_t reading) { return reading == kNoReading ? 0 : reading; }
+
+// Since R510, which has nvmlMemory_v2_t, what the driver keeps counts as used; before, as not there.
+bool TellsReserved(const Node& driver) { return driver.driverBranch >= 510; }
+
 // What the clients on a GPU, or in one of its instances, have taken together.
 std::uint64_t TakenMiB(const GpuView& at, const GpuInstance* instance) {
   std::uint64_t taken = 0;
   for (const Client& client : at.node.clients) {
     if (client.pid != 0 && client.gpu == at.index &&
         (instance == nullptr || client.gpuInstance == instance->id)) {
-      taken += client.memoryMiB;
+      taken += Known(client.memoryMiB);
     }
   }
   return taken;
@@ -39,8 +44,6 @@ MemoryMiB Within(std::uint64_t total, std::uint64_t reserved, std::uint64_t used
   reserved = std::min(reserved, total);
   return {total, reserved + std::min(used, total - reserved), reserved};
 }
-
-std::uint64_t Known(std::uint64_t reading) { return reading == kNoReading ? 0 : reading; }
 
 }  // namespace
 
@@ -87,7 +90,8 @@ MemoryMiB GpuMemory(const GpuView& at) {
   }
   if (idle == 0) idle = Known(readings.idleMemoryMiB);
   const std::uint64_t taken = TakenMiB(at, nullptr);
-  return Within(at.board.memoryTotalMiB, Known(readings.memoryReservedMiB),
+  const std::uint64_t reserved = TellsReserved(at.driver) ? Known(readings.memoryReservedMiB) : 0;
+  return Within(at.board.memoryTotalMiB, reserved,
                 idle > ~taken ? ~0ull : idle + taken);
 }
 

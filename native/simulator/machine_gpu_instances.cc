@@ -15,9 +15,9 @@ bool Find(const GpuBoard& board, unsigned id, unsigned* index) {
   return false;
 }
 
-// The first branch that tells profiles and their placements while MIG is off: R550's nvidia-smi lists
-// GPUs with MIG off and R535's does not, and the header says so of placements since 12.4.
-constexpr unsigned kFirstBranchListingWithMigOff = 550;
+// R550's nvidia-smi lists GPUs with MIG off and R535's does not; header 12.4, R550's, is the first to
+// call placements independent of the mode, and has a field that says so.
+constexpr unsigned kFirstBranchWithProfilesAnyTime = 550;
 // The first branch that counts on an empty GPU what fits there. Older ones say 0 for every profile
 // until the first GPU instance lives (recorded of R510) and create all the same; a listing of R455 to
 // R460 has full counts, so those count.
@@ -26,7 +26,7 @@ constexpr unsigned kFirstBranchWithFreeCounts = 515;
 bool MigIsOff(const GpuView& at) { return at.gpu.migCurrent == NVML_DEVICE_MIG_DISABLE; }
 
 bool ListsProfiles(const GpuView& at) {
-  return !MigIsOff(at) || at.driver.driverBranch >= kFirstBranchListingWithMigOff;
+  return !MigIsOff(at) || ListsProfilesAnyTime(at.driver);
 }
 
 bool CountsOnEmptyGpu(const Node& driver) {
@@ -51,6 +51,10 @@ const GpuInstanceProfile& ProfileOf(const GpuBoard& board, const GpuInstance& in
 
 GpuInstance* FindGpuInstance(GpuState& gpu, unsigned id) { return FindIn(gpu, id); }
 const GpuInstance* FindGpuInstance(const GpuState& gpu, unsigned id) { return FindIn(gpu, id); }
+
+bool ListsProfilesAnyTime(const Node& driver) {
+  return driver.driverBranch >= kFirstBranchWithProfilesAnyTime;
+}
 
 nvmlReturn_t PastLastSlot(const Node& driver) {
   return Speaks(driver, kOpenProfileEnd) ? NVML_ERROR_NOT_SUPPORTED : NVML_ERROR_INVALID_ARGUMENT;

@@ -45,7 +45,7 @@ Client* FindClient(const GpuEdit& at, const ClientPlace& place) {
   for (Client& client : at.node.clients) {
     if (client.pid != 0 && client.pid == place.pid && client.gpu == at.index &&
         client.gpuInstance == Recorded(place.gpuInstance) &&
-        client.computeInstance == Recorded(place.computeInstance)) {
+        client.computeInstance == Recorded(place.computeInstance) && client.kind == place.kind) {
       return &client;
     }
   }
@@ -55,7 +55,7 @@ Client* FindClient(const GpuEdit& at, const ClientPlace& place) {
 // Memory where a client is to run, without what that client has there already.
 MemoryMiB FreeMemory(const GpuEdit& at, const GpuInstance* instance, const Client* client) {
   MemoryMiB memory = instance == nullptr ? GpuMemory(at.view()) : InstanceMemory(at.view(), *instance);
-  if (client != nullptr) memory.used -= std::min(memory.used, client->memoryMiB);
+  if (client != nullptr) memory.used -= client->memoryMiB == kNoReading ? 0 : std::min(memory.used, client->memoryMiB);
   return memory;
 }
 
@@ -155,13 +155,13 @@ nvmlReturn_t ReloadDriver(const Image& image, State& state, Reason* reason) {
 }
 
 nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, std::uint64_t memoryMiB,
-                         unsigned kind, Reason* reason) {
+                         Reason* reason) {
   if (place.pid == 0) {
     reason->Say("A client's pid must be at least 1.");
     return NVML_ERROR_INVALID_ARGUMENT;
   }
-  if (kind >= kClientKinds) {
-    reason->Say("A client's kind is below %u, not %u.", kClientKinds, kind);
+  if (place.kind >= kClientKinds) {
+    reason->Say("A client's kind is below %u, not %u.", kClientKinds, place.kind);
     return NVML_ERROR_INVALID_ARGUMENT;
   }
   const GpuInstance* instance;
@@ -169,7 +169,7 @@ nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, std::uint6
   if (code != NVML_SUCCESS) return code;
   Client* record = FindClient(at, place);
   const MemoryMiB free = FreeMemory(at, instance, record);
-  if (memoryMiB > free.total - free.used) {
+  if (memoryMiB != kNoReading && memoryMiB > free.total - free.used) {
     reason->Say("Pid %u wants %llu MiB; %llu MiB are free there.", place.pid,
                 static_cast<unsigned long long>(memoryMiB),
                 static_cast<unsigned long long>(free.total - free.used));
@@ -186,7 +186,7 @@ nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, std::uint6
              static_cast<std::uint8_t>(at.index),
              Recorded(place.gpuInstance),
              Recorded(place.computeInstance),
-             static_cast<std::uint8_t>(kind),
+             static_cast<std::uint8_t>(place.kind),
              memoryMiB};
   return NVML_SUCCESS;
 }

@@ -51,5 +51,12 @@ inline Reading SramErrors(EccCounter counter) {
 // All of a GPU's errors; a partitioned GPU counts none since the driver was loaded.
 nvmlReturn_t TotalErrors(const Subject& subject, EccCounter counter, unsigned long long* total);
 
+// Rows remapped for corrected and for uncorrected errors, whether more wait for a reset, whether one
+// failed. A GPU with instances does not say.
+struct RemappedRows {
+  unsigned counts[4];
+};
+nvmlReturn_t RemappedRowsOf(const Subject& subject, RemappedRows* rows);
+
 }  // namespace nvml_mig::simulator
 #endif  // NVML_MIG_SIMULATOR_READINGS_H

@@ -13,9 +13,9 @@ constexpr unsigned kNone = kSimulatorNone;
 
 // A compute process on the whole GPU and two graphics ones.
 void StartThree(LoadedNode& node) {
-  REQUIRE(node.Command(kSimulatorStartClient, {0, kNone, kNone, 71, 100, 0}) == NVML_SUCCESS);
-  REQUIRE(node.Command(kSimulatorStartClient, {0, kNone, kNone, 72, 200, 1}) == NVML_SUCCESS);
-  REQUIRE(node.Command(kSimulatorStartClient, {0, kNone, kNone, 73, 300, 1}) == NVML_SUCCESS);
+  REQUIRE(node.Command(kSimulatorStartClient, {0, kNone, kNone, 71, 0, 100}) == NVML_SUCCESS);
+  REQUIRE(node.Command(kSimulatorStartClient, {0, kNone, kNone, 72, 1, 200}) == NVML_SUCCESS);
+  REQUIRE(node.Command(kSimulatorStartClient, {0, kNone, kNone, 73, 1, 300}) == NVML_SUCCESS);
 }
 
 }  // namespace
@@ -106,8 +106,8 @@ TEST_CASE("a partitioned GPU lists all with their instances, a MIG device its ow
   nvmlComputeInstance_t compute;
   node.Create(9, 2, &compute);  // the first 3g of a straight A100: at 4, id 2
   node.Create(9, 2, &compute);  // the second: at 0, id 1
-  REQUIRE(node.Command(kSimulatorStartClient, {0, 1, 0, 71, 100, 0}) == NVML_SUCCESS);
-  REQUIRE(node.Command(kSimulatorStartClient, {0, 2, 0, 72, 200, 0}) == NVML_SUCCESS);
+  REQUIRE(node.Command(kSimulatorStartClient, {0, 1, 0, 71, 0, 100}) == NVML_SUCCESS);
+  REQUIRE(node.Command(kSimulatorStartClient, {0, 2, 0, 72, 0, 200}) == NVML_SUCCESS);
   nvmlProcessInfo_t rows[4];
   unsigned count = 4;
   CHECK(node.nvmlDeviceGetComputeRunningProcesses_v3(node.gpu(), &count, rows) == NVML_SUCCESS);
@@ -133,16 +133,24 @@ TEST_CASE("a partitioned GPU lists all with their instances, a MIG device its ow
 
 TEST_CASE("a client takes no more memory than there is, and one of three kinds") {
   InitialisedNode node;
-  REQUIRE(node.Command(kSimulatorStartClient, {0, kNone, kNone, 71, 40000, 0}) == NVML_SUCCESS);
-  CHECK(node.Command(kSimulatorStartClient, {0, kNone, kNone, 72, 40000, 0}) ==
+  REQUIRE(node.Command(kSimulatorStartClient, {0, kNone, kNone, 71, 0, 40000}) == NVML_SUCCESS);
+  CHECK(node.Command(kSimulatorStartClient, {0, kNone, kNone, 72, 0, 40000}) ==
         NVML_ERROR_INSUFFICIENT_RESOURCES);
   CHECK(std::string(node.text) == "Pid 72 wants 40000 MiB; 960 MiB are free there.");
-  // Said again, it is the same client with other figures.
-  CHECK(node.Command(kSimulatorStartClient, {0, kNone, kNone, 71, 10, 2}) == NVML_SUCCESS);
+  // Said again, it is the same client with another figure; of another kind it is in two lists.
+  CHECK(node.Command(kSimulatorStartClient, {0, kNone, kNone, 71, 0, 10}) == NVML_SUCCESS);
+  CHECK(node.Command(kSimulatorStartClient, {0, kNone, kNone, 71, 2, kNone}) == NVML_SUCCESS);
+  nvmlProcessInfo_v1_t row;
+  unsigned one = 1;
+  CHECK(node.nvmlDeviceGetComputeRunningProcesses(node.gpu(), &one, &row) == NVML_SUCCESS);
+  CHECK(row.usedGpuMemory == 10 * kMiB);
+  CHECK(node.nvmlDeviceGetMPSComputeRunningProcesses(node.gpu(), &one, &row) == NVML_SUCCESS);
+  CHECK(row.usedGpuMemory == ~0ull);  // not known
+  CHECK(node.Command(kSimulatorStopClient, {0, kNone, kNone, 71, 0}) == NVML_SUCCESS);
   unsigned count = 0;
   CHECK(node.nvmlDeviceGetMPSComputeRunningProcesses(node.gpu(), &count, nullptr) ==
         NVML_ERROR_INSUFFICIENT_SIZE);
   CHECK(count == 1);
-  CHECK(node.Command(kSimulatorStartClient, {0, kNone, kNone, 73, 0, 3}) ==
+  CHECK(node.Command(kSimulatorStartClient, {0, kNone, kNone, 73, 3, 0}) ==
         NVML_ERROR_INVALID_ARGUMENT);
 }

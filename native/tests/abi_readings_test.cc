@@ -212,6 +212,10 @@ TEST_CASE("MIG mode takes utilisation, volatile ECC counts and remapped rows awa
     CHECK(node.nvmlDeviceGetUtilizationRates(device, &rates) == NVML_ERROR_NOT_SUPPORTED);
     CHECK(node.nvmlDeviceGetRemappedRows(device, &rows[0], &rows[1], &rows[2], &rows[3]) ==
           NVML_ERROR_NOT_SUPPORTED);
+    nvmlFieldValue_t remapped = {};
+    remapped.fieldId = NVML_FI_DEV_REMAPPED_COR;
+    CHECK(node.nvmlDeviceGetFieldValues(device, 1, &remapped) == NVML_SUCCESS);
+    CHECK(remapped.nvmlReturn == NVML_ERROR_NOT_SUPPORTED);
     for (const auto& it : engines) {
       CHECK(it.get(device, &value, &period) == NVML_ERROR_NOT_SUPPORTED);
     }
@@ -259,10 +263,32 @@ TEST_CASE("every field gets an answer of its own") {
   fields[1].scopeId = 1;
   REQUIRE(node.nvmlDeviceGetFieldValues(node.gpu(), 2, fields) == NVML_SUCCESS);
   CHECK(fields[1].nvmlReturn == NVML_ERROR_NOT_SUPPORTED);
+  fields[0].scopeId = 7;  // says nothing of a temperature
+  REQUIRE(node.nvmlDeviceGetFieldValues(node.gpu(), 1, fields) == NVML_SUCCESS);
+  CHECK(fields[0].nvmlReturn == NVML_SUCCESS);
   CHECK(node.nvmlDeviceGetFieldValues(node.gpu(), 0, fields) == NVML_ERROR_INVALID_ARGUMENT);
   CHECK(node.nvmlDeviceGetFieldValues(node.gpu(), 1, nullptr) == NVML_ERROR_INVALID_ARGUMENT);
   REQUIRE(node.nvmlDeviceGetFieldValues(Partition(node), 1, fields) == NVML_SUCCESS);
   CHECK(fields[0].nvmlReturn == NVML_ERROR_NOT_SUPPORTED);
+}
+
+// NVML_FI_MAX of the headers: 146 in 11.0, 197 in 12.2; 12.5 has the number of the last field moved by one.
+TEST_CASE("a field newer than the driver is not supported") {
+  const struct {
+    unsigned branch, field;
+    nvmlReturn_t code;
+  } cases[] = {{450, 145, NVML_SUCCESS},       {450, 186, NVML_ERROR_NOT_SUPPORTED},
+               {535, 186, NVML_SUCCESS},       {535, 199, NVML_ERROR_NOT_SUPPORTED},
+               {550, 199, NVML_SUCCESS},       {555, 199, NVML_ERROR_NOT_SUPPORTED},
+               {555, 200, NVML_SUCCESS},       {580, 199, NVML_SUCCESS}};
+  for (const auto& it : cases) {
+    CAPTURE(it.branch);
+    ReadNode node(it.branch);
+    nvmlFieldValue_t field = {};
+    field.fieldId = it.field;
+    REQUIRE(node.nvmlDeviceGetFieldValues(node.gpu(), 1, &field) == NVML_SUCCESS);
+    CHECK(field.nvmlReturn == it.code);
+  }
 }
 
 TEST_CASE("the board's own figures") {
@@ -308,7 +334,10 @@ TEST_CASE("an event set is one until it is freed or the library shut down") {
   REQUIRE(node.nvmlEventSetCreate(&other) == NVML_SUCCESS);
   CHECK(set != other);
   CHECK(node.nvmlEventSetFree(set) == NVML_SUCCESS);
+  nvmlEventSet_t successor = nullptr;
+  REQUIRE(node.nvmlEventSetCreate(&successor) == NVML_SUCCESS);
   CHECK(node.nvmlEventSetFree(set) == NVML_ERROR_INVALID_ARGUMENT);
+  CHECK(node.nvmlEventSetFree(successor) == NVML_SUCCESS);
   CHECK(node.nvmlEventSetFree(reinterpret_cast<nvmlEventSet_t>(node.gpu())) ==
         NVML_ERROR_INVALID_ARGUMENT);
   REQUIRE(node.nvmlShutdown() == NVML_SUCCESS);

@@ -71,10 +71,10 @@ struct World {
     return *found;
   }
   nvmlReturn_t Start(unsigned pid, unsigned gi = kSimulatorNone, unsigned ci = kSimulatorNone) {
-    return StartClient(edit(), {gi, ci, pid}, 0, 0, &reason);
+    return StartClient(edit(), {gi, ci, pid, 0}, 0, &reason);
   }
   nvmlReturn_t Stop(unsigned pid, unsigned gi = kSimulatorNone, unsigned ci = kSimulatorNone) {
-    return StopClient(edit(), {gi, ci, pid}, &reason);
+    return StopClient(edit(), {gi, ci, pid, 0}, &reason);
   }
   unsigned Live(unsigned gpu = 0) {
     unsigned live = 0;

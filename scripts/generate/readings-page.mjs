@@ -5,7 +5,8 @@ const table = rows => ['| reading | value | known | from |', '| --- | --- | --- 
 
 const rowsOf = figures =>
   Object.entries(figures).map(
-    ([name, { value, confidence, source }]) => `| ${name} | ${value ?? 'not there'} | ${confidence} | ${source.replaceAll('|', '\\|')} |`
+    ([name, { value, confidence, source }]) =>
+      `| ${name} | ${value ?? 'not there'} | ${confidence} | ${source.replaceAll('|', '\\|')} |`
   )
 
 const section = (heading, figures) => `${heading}\n\n${table(rowsOf(figures))}`

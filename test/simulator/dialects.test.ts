@@ -274,7 +274,12 @@ t.test('what is no dialect', async t => {
 
 t.test('docs/simulator.md has a row for each', async t => {
   const page = readFileSync(new URL('../../docs/simulator.md', import.meta.url), 'utf8')
-  const rows = [...page.split('## Dialects')[1]!.split('\n## ')[0]!.matchAll(/^\| `(\w+)` \|/gm)].map(([, name]) => name)
+  const rows = [
+    ...page
+      .split('## Dialects')[1]!
+      .split('\n## ')[0]!
+      .matchAll(/^\| `(\w+)` \|/gm)
+  ].map(([, name]) => name)
   t.same(rows.sort(), [...known].sort())
 })
 

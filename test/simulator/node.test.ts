@@ -8,6 +8,14 @@ import { type SimulateOptions, simulate } from '../../lib/simulator/index.js'
 import { Command } from '../../lib/simulator/node.js'
 import { openNode } from '../helpers/node.js'
 
+t.test('what `h100` is called by NVML is one board, and what people mean by it may be any', async t => {
+  await t.rejects(simulate({ gpus: ['h100'] }), {
+    message: /^'h100' can be H100-96GB, .*H100-SXM5-80GB.* write more of the name$/
+  })
+  await t.rejects(simulate({ gpus: ['H20'] }), { message: /^'H20' can be H20-141GB or H20-96GB/ })
+  await t.rejects(simulate({ gpus: ['NVIDIA H100'] }), { code: 'UNKNOWN_FIGURES', message: /H100-96GB/ })
+})
+
 t.test('the commands are those of native/abi/simulator_control.h', async t => {
   const header = readFileSync(new URL('../../native/abi/simulator_control.h', import.meta.url), 'utf8')
   const declared = [...header.matchAll(/^ {2}kSimulator(\w+) = (\d+),/gm)].map(([, name, value]) => [

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -6,6 +7,7 @@ import { boards, readingTable } from '../../lib/simulator/data.js'
 import { GpuState, ImageHeader, NodeState, Readings, Slot } from '../../lib/simulator/image-layout.js'
 import { type GpuReadings, type SimulateOptions, simulate } from '../../lib/simulator/index.js'
 import { READING_NAMES, readingsOf } from '../../lib/simulator/readings.js'
+import { nvmlMig } from '../cli/helpers.js'
 
 /** The words of a GPU's readings as node.image holds them now. */
 function wordsOf(dir: string, gpu = 0): Record<string, bigint> {
@@ -110,6 +112,13 @@ t.test('readings are part of the request', async t => {
   await t.rejects(simulate(request({ powerMilliwatts: 2 })), { code: 'DIFFERENT_NODE', message: /readings/ })
 })
 
+t.test('a pipe in place of node.json keeps nobody waiting', async t => {
+  await using node = await simulate({ gpus: ['A30'] })
+  rmSync(join(node.dir, 'node.json'))
+  execFileSync('mkfifo', [join(node.dir, 'node.json')])
+  t.throws(() => node.check(), { code: 'UNKNOWN', message: /node\.json is not the one/ })
+})
+
 t.test('a node.json that was changed or lost is found at init', async t => {
   for (const [damage, code, sentence] of [
     [(text: string) => text.replace('A30', 'A31'), 'UNKNOWN', /node\.json is not the one that the node was made with/],
@@ -121,7 +130,9 @@ t.test('a node.json that was changed or lost is found at init', async t => {
     if (damage) writeFileSync(file, damage(readFileSync(file, 'utf8')))
     else rmSync(file)
     await t.rejects(open({ library: node.library }), { code })
-    if (damage) await t.rejects(simulate({ gpus: ['A30'], dir: node.dir }), { code: /UNKNOWN|DIFFERENT_NODE/ })
+    await t.rejects(simulate({ gpus: ['A30'], dir: node.dir }), { code: damage ? /UNKNOWN|DIFFERENT_NODE/ : 'NOT_A_NODE' })
+    const { stderr } = await nvmlMig(['list', '--library', node.dir])
+    t.match(stderr, sentence, 'the command line says it too')
     t.throws(() => node.check(), { code, message: sentence })
   }
 })

@@ -87,7 +87,8 @@ void Asking::MustBeConsistent() {
   ASK(nvmlInternalGetExportTable, &table, kSimulatorControlGuid);
   char why[256];
   const auto* control = static_cast<const SimulatorControl*>(table);
-  const nvmlReturn_t code = control->command(kSimulatorCheck, 0, 0, 0, 0, why, sizeof(why));
+  constexpr unsigned none[kSimulatorMaxArguments] = {};
+  const nvmlReturn_t code = control->command(kSimulatorCheck, none, why, sizeof(why));
   EXPECT(code == NVML_SUCCESS, "the library read: %s", why);
 }
 
