@@ -46,6 +46,7 @@ TEST_CASE("what is not modelled is there, and says so once the library is initia
   CHECK(node.control().calls("nvmlInit_v2") == 1);
   CHECK(node.control().calls("nvmlDeviceGetName") == 0);
   CHECK(node.control().calls("nvmlNoSuchFunction") == ~0ull);
+  CHECK(node.control().calls(nullptr) == ~0ull);
   CHECK(node.symbol("_ZN8nvml_mig9simulator8ShutdownEv") == nullptr);
   node.nvmlShutdown();
 }

@@ -2,11 +2,14 @@
 #include <doctest/doctest.h>
 
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <functional>
 #include <string>
 
 #include "boards.h"
 #include "node_directory.h"
+#include "simulator/checksum.h"
 #include "simulator/image_verify.h"
 
 using namespace nvml_mig::simulator;
@@ -80,6 +83,43 @@ TEST_CASE("an image that was cut or lengthened is refused") {
   CHECK(Try(longer) == OpenStatus::kRefused);
 }
 
+TEST_CASE("an image that was cut or lengthened is refused by the length it should have") {
+  Bytes bytes = Sound();
+  const std::size_t length = bytes.size();
+  bytes.resize(length - 64);
+  std::string sentence;
+  CHECK(Try(bytes, &sentence) == OpenStatus::kRefused);
+  CheckSays(sentence, ("is " + std::to_string(length - 64) + " bytes long and should be " +
+                       std::to_string(length)).c_str());
+  bytes.resize(kImageHeaderBytes - 1);
+  CHECK(Try(bytes, &sentence) == OpenStatus::kRefused);
+  CheckSays(sentence, "shorter than its header");
+}
+
+TEST_CASE("records and sections of other sizes are refused, whichever they are") {
+  using Word = std::uint32_t ImageHeader::*;
+  for (const Word word : {&ImageHeader::headerBytes, &ImageHeader::nodeBytes,
+                          &ImageHeader::gpuBoardBytes, &ImageHeader::nodeStateBytes,
+                          &ImageHeader::gpuStateBytes}) {
+    CheckSays(SentenceFor([&](Bytes& it) {
+                HeaderOf(it).*word += 8;
+                SealHeader(it);
+              }),
+              "other sizes");
+  }
+  using Size = std::uint64_t ImageHeader::*;
+  for (const Size size : {&ImageHeader::boardsBytes, &ImageHeader::slotBytes}) {
+    // Too small, no multiple of eight, more padding than alignment asks for.
+    for (const std::uint64_t by : {-std::uint64_t{64}, std::uint64_t{4}, std::uint64_t{64}}) {
+      CheckSays(SentenceFor([&](Bytes& it) {
+                  HeaderOf(it).*size += by;
+                  SealHeader(it);
+                }),
+                "do not have the size that 2 GPUs need");
+    }
+  }
+}
+
 TEST_CASE("what is wrong with an image is said") {
   CheckSays(SentenceFor([](Bytes& it) { HeaderOf(it).magic++; }), "does not start as");
   CheckSays(SentenceFor([](Bytes& it) { HeaderOf(it).layoutVersion = 1; }),
@@ -112,6 +152,27 @@ TEST_CASE("what is wrong with an image is said") {
             }),
             "off a 64-byte boundary");
   CheckSays(SentenceFor([](Bytes& it) {
+              HeaderOf(it).slotOffset[1] += 64;
+              SealHeader(it);
+            }),
+            "slot 1 lie outside the file");
+  CheckSays(SentenceFor([](Bytes& it) {
+              HeaderOf(it).slotOffset[0] = 0;
+              SealHeader(it);
+            }),
+            "the header and slot 0 overlap");
+  CheckSays(SentenceFor([](Bytes& it) {
+              Node& node = *reinterpret_cast<Node*>(it.data() + HeaderOf(it).boardsOffset);
+              std::memset(node.nvmlVersion, 'x', sizeof(node.nvmlVersion));
+              SealBoards(it);
+            }),
+            "driver release has no end");
+  CheckSays(SentenceFor([](Bytes& it) {
+              SlotOf(it, 0)[sizeof(Slot)] ^= 1;
+              SlotOf(it, 1)[sizeof(Slot)] ^= 1;
+            }),
+            "live part is damaged in both of its slots");
+  CheckSays(SentenceFor([](Bytes& it) {
               HeaderOf(it).boardsOffset = ~63ull;
               SealHeader(it);
             }),
@@ -122,6 +183,7 @@ TEST_CASE("boards that would lead out of bounds are refused") {
   const std::function<void(GpuBoard&)> spoilings[] = {
       [](GpuBoard& it) { it.profileCount = 21; },
       [](GpuBoard& it) { it.memorySlices = 33; },
+      [](GpuBoard& it) { it.profileCount = ~0u; },
       [](GpuBoard& it) { it.profiles[0].startCount = 17; },
       [](GpuBoard& it) { it.profiles[0].starts[2] = 8; },
       [](GpuBoard& it) { it.profiles[0].placementSize = 0; },
@@ -129,9 +191,21 @@ TEST_CASE("boards that would lead out of bounds are refused") {
       [](GpuBoard& it) { it.profiles[0].instanceCount = 9; },
       [](GpuBoard& it) { it.profiles[0].computeProfiles[0].instanceCount = 9; },
       [](GpuBoard& it) { it.profiles[0].computeProfiles[0].starts[0] = 8; },
+      [](GpuBoard& it) { it.profiles[0].computeProfiles[0].startCount = 17; },
+      [](GpuBoard& it) { it.profiles[0].computeProfiles[0].placementSize = 0; },
+      [](GpuBoard& it) { it.profiles[0].computeProfiles[0].placementSize = ~0u; },
+      [](GpuBoard& it) { it.profiles[0].placementSize = ~0u; },
       [](GpuBoard& it) { it.memorySlices = 32; },  // sixteen GPU instance ids and more
       [](GpuBoard& it) { std::memset(it.name, 'x', sizeof(it.name)); },
       [](GpuBoard& it) { std::memset(it.uuid, 'x', sizeof(it.uuid)); },
+      [](GpuBoard& it) { std::memset(it.serial, 'x', sizeof(it.serial)); },
+      [](GpuBoard& it) { std::memset(it.boardPartNumber, 'x', sizeof(it.boardPartNumber)); },
+      [](GpuBoard& it) { std::memset(it.vbiosVersion, 'x', sizeof(it.vbiosVersion)); },
+      [](GpuBoard& it) { std::memset(it.busId, 'x', sizeof(it.busId)); },
+      [](GpuBoard& it) {
+        ComputeProfile& last = it.profiles[0].computeProfiles[it.profiles[0].computeProfileCount - 1];
+        std::memset(last.name, 'x', sizeof(last.name));
+      },
       [](GpuBoard& it) { std::memset(it.profiles[0].name, 'x', sizeof(it.profiles[0].name)); },
   };
   for (const auto& spoil : spoilings) {
@@ -152,4 +226,41 @@ TEST_CASE("a missing, unreadable or odd file is told apart") {
   CHECK(image.Open(directory.path().c_str(), &reason) == OpenStatus::kRefused);
   CHECK(image.Open(std::string(PATH_MAX, 'x').c_str(), &reason) == OpenStatus::kRefused);
   CHECK_FALSE(image.is_open());
+}
+
+TEST_CASE("a description that is not the one the image was made with is refused") {
+  const std::string text = "{\"format\":\"nvml-mig-node/1\"}\n";  // no multiple of four
+  Bytes bytes = Sound();
+  Bytes words(text.begin(), text.end());
+  words.resize((text.size() + 3) / 4 * 4);
+  HeaderOf(bytes).descriptionBytes = text.size();
+  HeaderOf(bytes).descriptionChecksum = Checksum(words.data(), words.size());
+  SealHeader(bytes);
+  const NodeDirectory directory(bytes);
+  const std::string file = directory.path() + "/node.json";
+  const auto open = [&](std::string* sentence) {
+    Image image;
+    Reason reason;
+    const OpenStatus status = image.Open(directory.image_path().c_str(), &reason);
+    image.Close();
+    *sentence = reason.text;
+    return status;
+  };
+  std::string sentence;
+  CHECK(open(&sentence) == OpenStatus::kMissing);
+  CheckSays(sentence, "node.json, which belongs to the node, cannot be read: No such file");
+  std::string changed = text;
+  changed[2] ^= 1;
+  for (const std::string& wrong : {std::string(), text.substr(1), text + " ", changed}) {
+    std::ofstream(file) << wrong;
+    CAPTURE(wrong);
+    CHECK(open(&sentence) == OpenStatus::kRefused);
+    CheckSays(sentence, "node.json is not the one that the node was made with");
+  }
+  std::ofstream(file) << text;
+  CHECK(open(&sentence) == OpenStatus::kOpened);
+  std::filesystem::remove(file);
+  std::filesystem::create_directory(file);
+  CHECK(open(&sentence) == OpenStatus::kRefused);
+  CheckSays(sentence, "node.json is not the one that the node was made with");
 }

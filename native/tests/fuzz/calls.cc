@@ -1,0 +1,128 @@
+#include "calls.h"
+
+#include <algorithm>
+#include <cstring>
+#include <iterator>
+#include <tuple>
+#include <utility>
+
+#include "arguments.h"
+#include "node.h"
+#include "simulator/exported.h"
+#include "simulator/library.h"
+
+// The functions that answer NOT_SUPPORTED have names and no parameters.
+#define UNMODELLED(name) extern "C" nvmlReturn_t name();
+#include "simulator/unmodelled.inc"
+
+namespace nvml_mig::fuzz {
+namespace {
+
+constexpr nvmlReturn_t (*kUnmodelled[])() = {
+#define UNMODELLED(name) name,
+#include "simulator/unmodelled.inc"
+};
+
+nvmlReturn_t Checked(const char* name, nvmlReturn_t code) {
+  const auto number = static_cast<unsigned>(code);
+  MUST(number <= NVML_ERROR_RESET_TYPE_NOT_SUPPORTED || code == NVML_ERROR_UNKNOWN,
+       "%s answered %u, which is no code of NVML.", name, number);
+  return code;
+}
+nvmlReturn_t Checked(const char* name, const char* text) {
+  MUST(text != nullptr && std::strlen(text) != 0, "%s answered no text.", name);
+  return NVML_SUCCESS;
+}
+nvmlReturn_t Checked(const char*, unsigned long long) { return NVML_SUCCESS; }
+
+template <class Result, class... Types>
+nvmlReturn_t Invoke(const char* name, Result (*function)(Types...), const Parameters& parameters,
+                    const Record& record, Known* known) {
+  Source source(record, parameters, known);
+  auto parameter = parameters.each.begin();
+  // Braces, so that they are made in this order.
+  std::tuple<Argument<Types>...> arguments{Argument<Types>(source, *parameter++)...};
+  const nvmlReturn_t code = Checked(
+      name, std::apply([&](auto&... each) { return function(each.value()...); }, arguments));
+  std::apply([&](auto&... each) { (each.Keep(known), ...); }, arguments);
+  return code;
+}
+
+template <class Result, class... Types>
+void Add(Ring<Call>* ring, const std::string& name, const char* list, Result (*function)(Types...)) {
+  const Parameters parameters(list);
+  MUST(parameters.each.size() == sizeof...(Types), "%s: the names in %s are not understood.",
+       name.c_str(), list);
+  ring->Add(name, [=](const Record& record, Known* known) {
+    return Invoke(name.c_str(), function, parameters, record, known);
+  });
+}
+
+const SimulatorControl& Control() {
+  const void* table = nullptr;
+  MUST(nvmlInternalGetExportTable(&table, kSimulatorControlGuid) == NVML_SUCCESS, "No control table.");
+  return *static_cast<const SimulatorControl*>(table);
+}
+
+// One command by itself; the table's own function takes its words as one list, which always has this
+// many.
+template <unsigned command>
+nvmlReturn_t CommandOf(unsigned a, unsigned b, unsigned c, unsigned d, unsigned e, unsigned f,
+                       char* text, unsigned length) {
+  const unsigned words[] = {a, b, c, d, e, f};
+  static_assert(std::size(words) == kSimulatorMaxArguments);
+  return Control().command(static_cast<SimulatorCommand>(command), words, text, length);
+}
+
+// More than there are: what is no command is asked for, too.
+template <unsigned... commands>
+void AddCommands(Ring<Call>* ring, std::integer_sequence<unsigned, commands...>) {
+  (Add(ring, "command " + std::to_string(commands),
+       "(unsigned a, unsigned b, unsigned c, unsigned d, unsigned e, unsigned f, char* text, "
+       "unsigned length)", CommandOf<commands>), ...);
+}
+
+Ring<Call> MakeCalls() {
+  Ring<Call> ring;
+#define NVML_SYMBOL(name, result, list) Add(&ring, #name, #list, name);
+#define NVML_CLIENT_SYMBOL(name, result, list) Add(&ring, #name, #list, name);
+#include "abi/symbols.h"
+  ring.Add("node replaced", [](const Record& record, Known*) {
+    Place(Nodes().At(Bytes(record).Take<std::uint32_t>()).files);
+    return NVML_SUCCESS;
+  });
+  ring.Add("node removed", [](const Record&, Known*) {
+    RemovePlaced();
+    return NVML_SUCCESS;
+  });
+  ring.Add("unmodelled", [](const Record& record, Known*) {
+    const std::uint32_t which = Bytes(record).Take<std::uint32_t>();
+    return Checked("an unmodelled function", kUnmodelled[which % std::size(kUnmodelled)]());
+  });
+  AddCommands(&ring, std::make_integer_sequence<unsigned, 20>());
+  Add(&ring, "calls", "(const char* function)", Control().calls);
+  return ring;
+}
+
+}  // namespace
+
+const Ring<Call>& Calls() {
+  static const Ring<Call> calls = MakeCalls();
+  return calls;
+}
+
+nvmlReturn_t Command(SimulatorCommand command, const std::vector<unsigned>& arguments,
+                     std::string* sentence) {
+  unsigned words[kSimulatorMaxArguments] = {};
+  std::copy(arguments.begin(), arguments.end(), words);
+  char text[512] = "";
+  const nvmlReturn_t code = Control().command(command, words, text, sizeof(text));
+  if (sentence != nullptr) *sentence = text;
+  return code;
+}
+
+void ShutDown() {
+  while (simulator::InitialisedImage() != nullptr) nvmlShutdown();
+}
+
+}  // namespace nvml_mig::fuzz
