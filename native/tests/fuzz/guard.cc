@@ -91,9 +91,7 @@ extern "C" void* __wrap_mmap(void* at, std::size_t bytes, int protection, int fl
     return MAP_FAILED;
   }
   *free = mapping;
-  // A last word that the file ends in belongs to it.
-  const std::size_t end = RoundUp(bytes, 8);
-  ASAN_POISON_MEMORY_REGION(mapping.file() + end, mapping.pages - end);
+  ASAN_POISON_MEMORY_REGION(mapping.file() + bytes, mapping.pages - bytes);
   std::uint64_t magic = 0;
   if (guardGaps && bytes >= sizeof(ImageHeader)) std::memcpy(&magic, mapping.file(), sizeof(magic));
   if (magic == nvml_mig::simulator::kImageMagic) PoisonGaps(mapping.file());
