@@ -51,7 +51,9 @@
         "native/simulator/abi_readings.cc",
         "native/simulator/abi_system.cc",
         "native/simulator/calls.cc",
+        "native/simulator/clients.cc",
         "native/simulator/control.cc",
+        "native/simulator/events.cc",
         "native/simulator/exported.cc",
         "native/simulator/identity.cc",
         "native/simulator/image.cc",
@@ -68,8 +70,8 @@
         "native/simulator/machine_mode.cc",
         "native/simulator/machine_world.cc",
         "native/simulator/placement.cc",
-        "native/simulator/seen_devices.cc",
-        "native/simulator/unmodelled.cc"
+        "native/simulator/root.cc",
+        "native/simulator/seen_devices.cc"
       ],
       # Not in cflags_cc, where the exclusion above would take them out again.
       "cflags": ["-fno-exceptions", "-fno-rtti"],

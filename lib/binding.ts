@@ -23,7 +23,7 @@ export interface Binding {
   /** Names of the symbol list, by the index that ResultHeader.call holds. */
   symbols(): string[]
   /** Opens a simulated node's library for one command (simulator_control.h) and closes it again. */
-  simulatorCommand(library: string, command: number, args: readonly number[]): { status: number; text: string }
+  simulatorCommand(library: string, command: number, args: readonly number[], name?: string): { status: number; text: string }
   /** Calls of an exported function counted by a simulator library that this process holds open. */
   simulatorCalls(library: string, name: string): number
 }

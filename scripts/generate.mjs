@@ -4,6 +4,7 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { exportedCalls } from './generate/calls.mjs'
 import { coveragePage } from './generate/coverage.mjs'
 import { errorStrings, figuresHeader } from './generate/figures.mjs'
 import { layOut, toCpp, toTsDecoders, toTsLayout } from './generate/layout.mjs'
@@ -35,6 +36,7 @@ const outputs = {
   'native/simulator/error_strings.inc': () => errorStrings(json('native/abi/figures.json')),
   'native/simulator/unmodelled.inc': () =>
     unmodelledNames(json('native/simulator/exported_names.json'), read('native/abi/symbols.h')),
+  'native/simulator/exported_calls.inc': () => exportedCalls(read('native/abi/symbols.h')),
   'native/simulator/image_layout.h': () => toCpp(image(), 'NVML_MIG_SIMULATOR_IMAGE_LAYOUT_H'),
   'lib/simulator/image-layout.ts': () => toTsLayout(image()),
   'lib/simulator/data.ts': () => simulatorData(simulator()),

@@ -6,6 +6,8 @@ import { type Dialects, dialectBits } from './dialects.js'
 import type { FilledFigure } from './fill.js'
 import type { BoardIdentity } from './identity.js'
 import {
+  BARE_METAL,
+  Commons,
   ComputeProfile,
   GpuBoard,
   GpuInstanceProfile,
@@ -16,7 +18,9 @@ import {
   ImageHeader,
   Node,
   NodeState,
+  PASSTHROUGH,
   Readings,
+  ROOT_RIGHT,
   Slot
 } from './image-layout.js'
 import { type AllReadings, vbiosVersionOf, word } from './readings.js'
@@ -40,6 +44,8 @@ export interface NodePlan {
   readonly privileged: boolean
   readonly dialects: Dialects
 }
+
+const PLATFORMS = { 'bare-metal': BARE_METAL, passthrough: PASSTHROUGH } as const
 
 /** NVML_DEVICE_ARCH_*. */
 export const ARCHITECTURES: Readonly<Record<string, number>> = { Ampere: 7, Ada: 8, Hopper: 9, Blackwell: 10 }
@@ -177,7 +183,8 @@ function putBoard(image: Buffer, at: number, { board, identity, giNumbering }: N
 const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64
 
 /**
- * The whole image as one buffer: header, Node, boards, and the two slots of the live part. Slot 0 holds
+ * The whole image as one buffer: header, Node, boards, the two slots of the live part, and
+ * what processes share word by word. Slot 0 holds
  * change 0, a node with MIG off on every GPU; slot 1 holds nothing yet. `description` is the node.json that
  * will lie beside it.
  */
@@ -187,7 +194,8 @@ export function compileImage({ release, gpus, platform, privileged, dialects }: 
   const slotBytes = Slot.bytes + NodeState.bytes + gpus.length * GpuState.bytes
   const firstSlot = aligned(IMAGE_HEADER_BYTES + boardsBytes)
   const slots = [firstSlot, firstSlot + aligned(slotBytes)] as const
-  const image = Buffer.alloc(slots[1] + aligned(slotBytes))
+  const commons = slots[1] + aligned(slotBytes)
+  const image = Buffer.alloc(commons + aligned(Commons.bytes))
   const text = Buffer.from(description)
   const padded = Buffer.concat([text, Buffer.alloc(-text.length & 3)])
 
@@ -198,7 +206,7 @@ export function compileImage({ release, gpus, platform, privileged, dialects }: 
     driverBranch: release.branch,
     gpuInstanceProfileSlots: release.gpuInstanceProfileSlots,
     computeInstanceProfileSlots: release.computeInstanceProfileSlots,
-    passthrough: platform === 'passthrough',
+    platform: PLATFORMS[platform],
     legacyMigUuids: release.branch < 470,
     wideProcessRows: writesWideProcessRows(release),
     dialects: dialectBits(dialects)
@@ -206,7 +214,7 @@ export function compileImage({ release, gpus, platform, privileged, dialects }: 
   const naming = { computeSlots: release.computeInstanceProfileSlots, prefix: dialects.plainMigNames ? '' : 'MIG ' }
   for (const [i, gpu] of gpus.entries()) putBoard(image, firstBoard + i * GpuBoard.bytes, gpu, i, naming)
 
-  put(image, slots[0] + Slot.bytes, NodeState, { unprivileged: !privileged })
+  put(image, slots[0] + Slot.bytes, NodeState, { rights: privileged ? ROOT_RIGHT : 0 })
   for (const [i, gpu] of gpus.entries()) {
     const at = slots[0] + Slot.bytes + NodeState.bytes + i * GpuState.bytes
     const words = Object.entries(gpu.readings).map(([name, value]) => [name, word(value)])
@@ -226,6 +234,8 @@ export function compileImage({ release, gpus, platform, privileged, dialects }: 
     boardsChecksum: checksum(image, IMAGE_HEADER_BYTES, boardsBytes),
     slotOffset: slots,
     slotBytes,
+    commonsOffset: commons,
+    commonsBytes: Commons.bytes,
     gpuCount: gpus.length,
     nodeBytes: Node.bytes,
     gpuBoardBytes: GpuBoard.bytes,

@@ -7,6 +7,7 @@ import { series } from '../layout/suggest.js'
 import type { NodePlan } from './compile-image.js'
 import { SimulatorError } from './errors.js'
 import type { FilledFigure } from './fill.js'
+import { ROOT_RIGHT } from './image-layout.js'
 import { type NodePlace, removeNode } from './node-directory.js'
 import { checkReadings, type GpuReadings, numberOf, type ReadingName, word } from './readings.js'
 import type { GiNumbering } from './request.js'
@@ -16,12 +17,22 @@ export const Command = {
   reset: 1,
   reboot: 2,
   reloadDriver: 3,
-  setPrivileged: 4,
+  setRights: 4,
   startClient: 5,
   stopClient: 6,
   retire: 7,
   check: 8,
-  setReading: 9
+  setReading: 9,
+  raiseEvent: 10,
+  setActivity: 11,
+  setHealth: 12,
+  inject: 13,
+  removeFault: 14,
+  releaseFault: 15,
+  reportFault: 16,
+  setMode: 17,
+  placeGpuInstance: 18,
+  placeComputeInstance: 19
 } as const
 
 /** kSimulatorNone. */
@@ -137,7 +148,7 @@ export class SimulatedNode {
   /** Whether callers have root's rights. NVML answers NO_PERMISSION to much without them. */
   setPrivileged(on: boolean): void {
     if (on === undefined) throw new TypeError('setPrivileged takes true or false')
-    this.#command(Command.setPrivileged, flag('setPrivileged: on', on) ? 1 : 0)
+    this.#command(Command.setRights, flag('setPrivileged: on', on) ? ROOT_RIGHT : 0)
   }
 
   /**
@@ -253,8 +264,14 @@ export class SimulatedNode {
     }
   }
 
-  #command(command: number, ...args: number[]): void {
-    const { status, text } = this.#ask(native => native.simulatorCommand(this.library, command, args))
+  /** Carries a command out, and answers with what it says. */
+  #command(command: number, ...args: number[]): string {
+    return this.#named(command, undefined, ...args)
+  }
+
+  #named(command: number, name: string | undefined, ...args: number[]): string {
+    const { status, text } = this.#ask(native => native.simulatorCommand(this.library, command, args, name))
     if (status !== 0) throw new SimulatorError(nvmlCode(status), text, status)
+    return text
   }
 }

@@ -16,6 +16,7 @@ typedef unsigned int nvmlBrandType_t;
 typedef unsigned int nvmlGpuVirtualizationMode_t;
 #define NVML_GPU_VIRTUALIZATION_MODE_NONE 0
 #define NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH 1
+#define NVML_GPU_VIRTUALIZATION_MODE_VGPU 2
 
 typedef unsigned int nvmlTemperatureSensors_t;
 #define NVML_TEMPERATURE_GPU 0

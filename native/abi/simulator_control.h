@@ -9,30 +9,51 @@
 
 inline constexpr unsigned char kSimulatorControlGuid[16] = {0x6e, 0x76, 0x6d, 0x6c, 0x2d, 0x6d,
                                                             0x69, 0x67, 0x73, 0x69, 0x6d, 0x00,
-                                                            0x8a, 0x1f, 0x3c, 0x02};
+                                                            0x8a, 0x1f, 0x3c, 0x03};
 
 // What can be done to the world around the GPUs of a node, with the arguments that each takes.
-// kSimulatorNone stands for "no instance".
+// kSimulatorNone stands for "no instance". A value of 64 bits is two arguments, its low half first.
+// "name" is the command's text.
 enum SimulatorCommand : unsigned {
   kSimulatorReset = 1,          // (gpu) what `nvidia-smi -r` does
   kSimulatorReboot = 2,         // () the machine (or virtual machine) restarts
   kSimulatorReloadDriver = 3,   // () kernel modules unloaded and loaded again
-  kSimulatorSetPrivileged = 4,  // (on) whether callers have root's rights
-  kSimulatorStartClient = 5,    // (gpu, gpu instance, compute instance, pid, kind, memory MiB)
+  kSimulatorSetRights = 4,      // (rights) k…Right of the image's layout, of all callers
+  kSimulatorStartClient = 5,    // (gpu, gpu instance, compute instance, pid, kind, memory MiB,
+                                //  1: a real process) name
   kSimulatorStopClient = 6,     // (gpu, gpu instance, compute instance, pid, kind)
   kSimulatorRetire = 7,         // () the node is closed: later changes fail, reads go on
-  kSimulatorCheck = 8,          // () the rules checked against the state; text: what is wrong
-  kSimulatorSetReading = 9,     // (gpu, number of a word of Readings, its low half, its high half)
+  kSimulatorCheck = 8,          // () the rules checked against the state
+  kSimulatorSetReading = 9,     // (gpu, number of a word of Readings, value in two)
+  kSimulatorRaiseEvent = 10,    // (gpu, type, data in two, gpu instance, compute instance)
+  kSimulatorSetActivity = 11,   // (gpu, gpu instance, index of the metric, bits of a double in two)
+  kSimulatorSetHealth = 12,     // (gpu, 0 or the code of every call about it)
+  kSimulatorInject = 13,        // (1: any function, pid, first, times, chance of 2^32, seed,
+                                //  SimulatorFaultAction, value, after) function; says the fault's id
+  kSimulatorRemoveFault = 14,   // (id in two)
+  kSimulatorReleaseFault = 15,  // (id in two) what hangs in it goes on
+  kSimulatorReportFault = 16,   // (id in two) says "matched fired", two decimal numbers
+  kSimulatorSetMode = 17,       // (gpu, current, pending) MIG mode, whatever stands against it
+  kSimulatorPlaceGpuInstance = 18,      // (gpu, profile id, start) says its id
+  kSimulatorPlaceComputeInstance = 19,  // (gpu, gpu instance, profile id, start, id)
 };
-inline constexpr unsigned kSimulatorMaxArguments = 6;
+inline constexpr unsigned kSimulatorMaxArguments = 12;
 inline constexpr unsigned kSimulatorNone = 0xffffffffu;
+
+enum SimulatorFaultAction : unsigned {
+  kSimulatorReturn = 1,  // value: the code
+  kSimulatorDelay = 2,   // value: milliseconds
+  kSimulatorHang = 3,    // until the fault is released or removed
+  kSimulatorKill = 4,    // the calling process, at once
+};
 
 struct SimulatorControl {
   unsigned long long bytes;  // sizeof(SimulatorControl); the first word of every export table
-  // Carries one command out, whose arguments are kSimulatorMaxArguments words. text receives a
-  // sentence when the result is not NVML_SUCCESS.
-  nvmlReturn_t (*command)(SimulatorCommand command, const unsigned* arguments, char* text,
-                          unsigned length);
+  // Carries one command out, whose arguments are kSimulatorMaxArguments words and perhaps a name.
+  // `text` receives what the command says when it succeeds, and otherwise a sentence that says why
+  // it did not.
+  nvmlReturn_t (*command)(SimulatorCommand command, const unsigned* arguments, const char* name,
+                          char* text, unsigned length);
   // Calls of an exported function in this process since the library was loaded; ~0 if unknown.
   unsigned long long (*calls)(const char* function);
 };

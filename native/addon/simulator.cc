@@ -35,14 +35,15 @@ Napi::Value simulator_command(const Napi::CallbackInfo& info) {
   const std::uint32_t command = number_of(info[1], "command");
   std::vector<std::uint32_t> arguments = numbers_of(info[2], "args");
   if (arguments.size() > kSimulatorMaxArguments) {
-    throw Napi::TypeError::New(info.Env(), "a command takes at most 6 arguments");
+    throw Napi::TypeError::New(info.Env(), "a command takes at most 12 arguments");
   }
   arguments.resize(kSimulatorMaxArguments);
+  const std::string name = info[3].IsUndefined() ? "" : text_of(info[3], "name");
   std::unique_ptr<nvml::Library> library;
   const SimulatorControl& control = control_of(info, &library);
   std::string text(kMaxCommandText, '\0');
   const nvmlReturn_t status =
-      control.command(static_cast<SimulatorCommand>(command), arguments.data(), text.data(),
+      control.command(static_cast<SimulatorCommand>(command), arguments.data(), name.c_str(), text.data(),
                       kMaxCommandText);
   auto result = Napi::Object::New(info.Env());
   result.Set("status", static_cast<std::uint32_t>(status));

@@ -68,28 +68,28 @@ nvmlReturn_t GiveShortPciInfo(const Image& image, nvmlDevice_t device, nvmlPciIn
 
 }  // namespace
 
-nvmlReturn_t nvmlDeviceGetSerial(nvmlDevice_t device, char* serial, unsigned int length) {
-  NVML_MIG_ENTER(nvmlDeviceGetSerial);
+nvmlReturn_t played::nvmlDeviceGetSerial(nvmlDevice_t device, char* serial, unsigned int length) {
+  NVML_MIG_ENTER();
   return GiveBoardText(*image, device, &GpuBoard::serial, serial, length);
 }
 
-nvmlReturn_t nvmlDeviceGetMinorNumber(nvmlDevice_t device, unsigned int* minorNumber) {
-  NVML_MIG_ENTER(nvmlDeviceGetMinorNumber);
+nvmlReturn_t played::nvmlDeviceGetMinorNumber(nvmlDevice_t device, unsigned int* minorNumber) {
+  NVML_MIG_ENTER();
   return GiveNumber(*image, device, &GpuBoard::minorNumber, minorNumber);
 }
 
-nvmlReturn_t nvmlDeviceGetPciInfo(nvmlDevice_t device, nvmlPciInfo_v2_t* pci) {
-  NVML_MIG_ENTER(nvmlDeviceGetPciInfo);
+nvmlReturn_t played::nvmlDeviceGetPciInfo(nvmlDevice_t device, nvmlPciInfo_v2_t* pci) {
+  NVML_MIG_ENTER();
   return GiveShortPciInfo(*image, device, pci);
 }
 
-nvmlReturn_t nvmlDeviceGetPciInfo_v2(nvmlDevice_t device, nvmlPciInfo_v2_t* pci) {
-  NVML_MIG_ENTER(nvmlDeviceGetPciInfo_v2);
+nvmlReturn_t played::nvmlDeviceGetPciInfo_v2(nvmlDevice_t device, nvmlPciInfo_v2_t* pci) {
+  NVML_MIG_ENTER();
   return GiveShortPciInfo(*image, device, pci);
 }
 
-nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t* pci) {
-  NVML_MIG_ENTER(nvmlDeviceGetPciInfo_v3);
+nvmlReturn_t played::nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t* pci) {
+  NVML_MIG_ENTER();
   const GpuBoard* board;
   const nvmlReturn_t code = BoardOf(*image, device, pci, &board);
   if (code != NVML_SUCCESS) return code;
@@ -100,8 +100,8 @@ nvmlReturn_t nvmlDeviceGetPciInfo_v3(nvmlDevice_t device, nvmlPciInfo_t* pci) {
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlDeviceGetPciInfoExt(nvmlDevice_t device, nvmlPciInfoExt_v1_t* pci) {
-  NVML_MIG_ENTER(nvmlDeviceGetPciInfoExt);
+nvmlReturn_t played::nvmlDeviceGetPciInfoExt(nvmlDevice_t device, nvmlPciInfoExt_v1_t* pci) {
+  NVML_MIG_ENTER();
   if (pci == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   if (pci->version != nvmlPciInfoExt_v1) return VersionMismatch(image->node());
   const GpuBoard* board;
@@ -114,13 +114,15 @@ nvmlReturn_t nvmlDeviceGetPciInfoExt(nvmlDevice_t device, nvmlPciInfoExt_v1_t* p
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlDeviceGetArchitecture(nvmlDevice_t device, nvmlDeviceArchitecture_t* arch) {
-  NVML_MIG_ENTER(nvmlDeviceGetArchitecture);
+nvmlReturn_t played::nvmlDeviceGetArchitecture(
+    nvmlDevice_t device, nvmlDeviceArchitecture_t* arch) {
+  NVML_MIG_ENTER();
   return GiveNumber(*image, device, &GpuBoard::architecture, arch);
 }
 
-nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int* major, int* minor) {
-  NVML_MIG_ENTER(nvmlDeviceGetCudaComputeCapability);
+nvmlReturn_t played::nvmlDeviceGetCudaComputeCapability(
+    nvmlDevice_t device, int* major, int* minor) {
+  NVML_MIG_ENTER();
   if (minor == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   const nvmlReturn_t code =
       GiveNumber(*image, device, &GpuBoard::computeCapabilityMajor, major);
@@ -129,14 +131,14 @@ nvmlReturn_t nvmlDeviceGetCudaComputeCapability(nvmlDevice_t device, int* major,
              : GiveNumber(*image, device, &GpuBoard::computeCapabilityMinor, minor);
 }
 
-nvmlReturn_t nvmlDeviceGetBrand(nvmlDevice_t device, nvmlBrandType_t* type) {
-  NVML_MIG_ENTER(nvmlDeviceGetBrand);
+nvmlReturn_t played::nvmlDeviceGetBrand(nvmlDevice_t device, nvmlBrandType_t* type) {
+  NVML_MIG_ENTER();
   return GiveNumber(*image, device, &GpuBoard::brand, type);
 }
 
 // nvidia-smi prints 0x700 for the board at 00000000:07:00.0.
-nvmlReturn_t nvmlDeviceGetBoardId(nvmlDevice_t device, unsigned int* boardId) {
-  NVML_MIG_ENTER(nvmlDeviceGetBoardId);
+nvmlReturn_t played::nvmlDeviceGetBoardId(nvmlDevice_t device, unsigned int* boardId) {
+  NVML_MIG_ENTER();
   const GpuBoard* board;
   const nvmlReturn_t code = BoardOf(*image, device, boardId, &board);
   if (code == NVML_SUCCESS) {
@@ -145,32 +147,41 @@ nvmlReturn_t nvmlDeviceGetBoardId(nvmlDevice_t device, unsigned int* boardId) {
   return code;
 }
 
-nvmlReturn_t nvmlDeviceGetBoardPartNumber(nvmlDevice_t device, char* partNumber,
-                                          unsigned int length) {
-  NVML_MIG_ENTER(nvmlDeviceGetBoardPartNumber);
+nvmlReturn_t played::nvmlDeviceGetBoardPartNumber(nvmlDevice_t device, char* partNumber,
+                                                  unsigned int length) {
+  NVML_MIG_ENTER();
   return GiveBoardText(*image, device, &GpuBoard::boardPartNumber, partNumber, length);
 }
 
-nvmlReturn_t nvmlDeviceGetMultiGpuBoard(nvmlDevice_t device, unsigned int* multiGpuBool) {
-  NVML_MIG_ENTER(nvmlDeviceGetMultiGpuBoard);
+nvmlReturn_t played::nvmlDeviceGetMultiGpuBoard(nvmlDevice_t device, unsigned int* multiGpuBool) {
+  NVML_MIG_ENTER();
   const GpuBoard* board;
   const nvmlReturn_t code = BoardOf(*image, device, multiGpuBool, &board);
   if (code == NVML_SUCCESS) *multiGpuBool = 0;
   return code;
 }
 
-nvmlReturn_t nvmlDeviceGetVbiosVersion(nvmlDevice_t device, char* version, unsigned int length) {
-  NVML_MIG_ENTER(nvmlDeviceGetVbiosVersion);
+nvmlReturn_t played::nvmlDeviceGetVbiosVersion(
+    nvmlDevice_t device, char* version, unsigned int length) {
+  NVML_MIG_ENTER();
   return GiveBoardText(*image, device, &GpuBoard::vbiosVersion, version, length);
 }
 
-nvmlReturn_t nvmlDeviceGetVirtualizationMode(nvmlDevice_t device,
-                                             nvmlGpuVirtualizationMode_t* mode) {
-  NVML_MIG_ENTER(nvmlDeviceGetVirtualizationMode);
+nvmlReturn_t played::nvmlDeviceGetVirtualizationMode(nvmlDevice_t device,
+                                                     nvmlGpuVirtualizationMode_t* mode) {
+  NVML_MIG_ENTER();
   const GpuBoard* board;
   const nvmlReturn_t code = BoardOf(*image, device, mode, &board);
   if (code != NVML_SUCCESS) return code;
-  *mode = image->node().passthrough != 0 ? NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH
-                                         : NVML_GPU_VIRTUALIZATION_MODE_NONE;
+  switch (image->node().platform) {
+    case kPassthrough:
+      *mode = NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH;
+      break;
+    case kVgpuGuest:
+      *mode = NVML_GPU_VIRTUALIZATION_MODE_VGPU;
+      break;
+    default:
+      *mode = NVML_GPU_VIRTUALIZATION_MODE_NONE;
+  }
   return NVML_SUCCESS;
 }

@@ -47,7 +47,7 @@ nvmlReturn_t Create(Image& image, nvmlGpuInstance_t gpuInstance, unsigned profil
   }
   Reason reason;
   nvmlComputeInstance_t made = nullptr;
-  const nvmlReturn_t code = ChangeNode(image, &reason, [&](State& state, Reason*) {
+  const nvmlReturn_t code = ChangeNode(image, &reason, [&](State& state, Outbox&, Reason*) {
     Target target;
     if (!FindTarget(state.gpus[handle.gpu], handle, &target)) return NVML_ERROR_INVALID_ARGUMENT;
     const ComputeInstance* created;
@@ -82,11 +82,10 @@ nvmlReturn_t GiveInfo(const Image& image, nvmlComputeInstance_t computeInstance,
 
 }  // namespace
 
-nvmlReturn_t nvmlGpuInstanceGetComputeInstanceProfileInfo(nvmlGpuInstance_t gpuInstance,
-                                                          unsigned int profile,
-                                                          unsigned int engProfile,
-                                                          nvmlComputeInstanceProfileInfo_t* info) {
-  NVML_MIG_ENTER(nvmlGpuInstanceGetComputeInstanceProfileInfo);
+nvmlReturn_t played::nvmlGpuInstanceGetComputeInstanceProfileInfo(
+    nvmlGpuInstance_t gpuInstance, unsigned int profile, unsigned int engProfile,
+    nvmlComputeInstanceProfileInfo_t* info) {
+  NVML_MIG_ENTER();
   if (info == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const ComputeProfile* found;
@@ -107,10 +106,10 @@ nvmlReturn_t nvmlGpuInstanceGetComputeInstanceProfileInfo(nvmlGpuInstance_t gpuI
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlGpuInstanceGetComputeInstanceProfileInfoV(
+nvmlReturn_t played::nvmlGpuInstanceGetComputeInstanceProfileInfoV(
     nvmlGpuInstance_t gpuInstance, unsigned int profile, unsigned int engProfile,
     nvmlComputeInstanceProfileInfo_v2_t* info) {
-  NVML_MIG_ENTER(nvmlGpuInstanceGetComputeInstanceProfileInfoV);
+  NVML_MIG_ENTER();
   if (info == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   const unsigned version = VersionOf(info);
   if (!TakesProfileVersion(image->node(), version, nvmlComputeInstanceProfileInfo_v2,
@@ -132,10 +131,10 @@ nvmlReturn_t nvmlGpuInstanceGetComputeInstanceProfileInfoV(
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlGpuInstanceGetComputeInstancePossiblePlacements(
+nvmlReturn_t played::nvmlGpuInstanceGetComputeInstancePossiblePlacements(
     nvmlGpuInstance_t gpuInstance, unsigned int profileId,
     nvmlComputeInstancePlacement_t* placements, unsigned int* count) {
-  NVML_MIG_ENTER(nvmlGpuInstanceGetComputeInstancePossiblePlacements);
+  NVML_MIG_ENTER();
   if (count == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const ComputeProfile* found;
@@ -151,10 +150,9 @@ nvmlReturn_t nvmlGpuInstanceGetComputeInstancePossiblePlacements(
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlGpuInstanceGetComputeInstanceRemainingCapacity(nvmlGpuInstance_t gpuInstance,
-                                                                unsigned int profileId,
-                                                                unsigned int* count) {
-  NVML_MIG_ENTER(nvmlGpuInstanceGetComputeInstanceRemainingCapacity);
+nvmlReturn_t played::nvmlGpuInstanceGetComputeInstanceRemainingCapacity(
+    nvmlGpuInstance_t gpuInstance, unsigned int profileId, unsigned int* count) {
+  NVML_MIG_ENTER();
   if (count == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const nvmlReturn_t code = Resolve(*image, gpuInstance, &subject);
@@ -162,42 +160,42 @@ nvmlReturn_t nvmlGpuInstanceGetComputeInstanceRemainingCapacity(nvmlGpuInstance_
   return ComputeInstanceCapacity(subject.view(), *subject.instance, profileId, count);
 }
 
-nvmlReturn_t nvmlGpuInstanceCreateComputeInstance(nvmlGpuInstance_t gpuInstance,
-                                                  unsigned int profileId,
-                                                  nvmlComputeInstance_t* computeInstance) {
-  NVML_MIG_ENTER(nvmlGpuInstanceCreateComputeInstance);
+nvmlReturn_t played::nvmlGpuInstanceCreateComputeInstance(nvmlGpuInstance_t gpuInstance,
+                                                          unsigned int profileId,
+                                                          nvmlComputeInstance_t* computeInstance) {
+  NVML_MIG_ENTER();
   return Create(*image, gpuInstance, profileId, nullptr, computeInstance);
 }
 
-nvmlReturn_t nvmlGpuInstanceCreateComputeInstanceWithPlacement(
+nvmlReturn_t played::nvmlGpuInstanceCreateComputeInstanceWithPlacement(
     nvmlGpuInstance_t gpuInstance, unsigned int profileId,
     const nvmlComputeInstancePlacement_t* placement, nvmlComputeInstance_t* computeInstance) {
-  NVML_MIG_ENTER(nvmlGpuInstanceCreateComputeInstanceWithPlacement);
+  NVML_MIG_ENTER();
   if (placement == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   const Placement wanted = {placement->start, placement->size};
   return Create(*image, gpuInstance, profileId, &wanted, computeInstance);
 }
 
-nvmlReturn_t nvmlComputeInstanceDestroy(nvmlComputeInstance_t computeInstance) {
-  NVML_MIG_ENTER(nvmlComputeInstanceDestroy);
+nvmlReturn_t played::nvmlComputeInstanceDestroy(nvmlComputeInstance_t computeInstance) {
+  NVML_MIG_ENTER();
   Handle handle;
   if (!DecodeHandle(image->header(), computeInstance, &handle) ||
       handle.kind != HandleKind::kComputeInstance) {
     return NVML_ERROR_INVALID_ARGUMENT;
   }
   Reason reason;
-  return ChangeNode(*image, &reason, [&](State& state, Reason*) {
+  return ChangeNode(*image, &reason, [&](State& state, Outbox&, Reason*) {
     Target target;
     if (!FindTarget(state.gpus[handle.gpu], handle, &target)) return NVML_ERROR_INVALID_ARGUMENT;
     return DestroyComputeInstance(Edit(*image, state, handle), *target.instance, *target.compute);
   });
 }
 
-nvmlReturn_t nvmlGpuInstanceGetComputeInstances(nvmlGpuInstance_t gpuInstance,
-                                                unsigned int profileId,
-                                                nvmlComputeInstance_t* computeInstances,
-                                                unsigned int* count) {
-  NVML_MIG_ENTER(nvmlGpuInstanceGetComputeInstances);
+nvmlReturn_t played::nvmlGpuInstanceGetComputeInstances(nvmlGpuInstance_t gpuInstance,
+                                                        unsigned int profileId,
+                                                        nvmlComputeInstance_t* computeInstances,
+                                                        unsigned int* count) {
+  NVML_MIG_ENTER();
   if (computeInstances == nullptr || count == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const ComputeInstance* live[kMaxComputeInstances];
@@ -214,9 +212,9 @@ nvmlReturn_t nvmlGpuInstanceGetComputeInstances(nvmlGpuInstance_t gpuInstance,
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlGpuInstanceGetComputeInstanceById(nvmlGpuInstance_t gpuInstance, unsigned int id,
-                                                   nvmlComputeInstance_t* computeInstance) {
-  NVML_MIG_ENTER(nvmlGpuInstanceGetComputeInstanceById);
+nvmlReturn_t played::nvmlGpuInstanceGetComputeInstanceById(
+    nvmlGpuInstance_t gpuInstance, unsigned int id, nvmlComputeInstance_t* computeInstance) {
+  NVML_MIG_ENTER();
   if (computeInstance == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const ComputeInstance* found;
@@ -230,9 +228,9 @@ nvmlReturn_t nvmlGpuInstanceGetComputeInstanceById(nvmlGpuInstance_t gpuInstance
 }
 
 // The first form knew no placement: its struct ends before that member, and so does what is written.
-nvmlReturn_t nvmlComputeInstanceGetInfo(nvmlComputeInstance_t computeInstance,
-                                        nvmlComputeInstanceInfo_t* info) {
-  NVML_MIG_ENTER(nvmlComputeInstanceGetInfo);
+nvmlReturn_t played::nvmlComputeInstanceGetInfo(nvmlComputeInstance_t computeInstance,
+                                                nvmlComputeInstanceInfo_t* info) {
+  NVML_MIG_ENTER();
   if (info == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   nvmlComputeInstanceInfo_t whole;
   const nvmlReturn_t code = GiveInfo(*image, computeInstance, &whole);
@@ -242,9 +240,9 @@ nvmlReturn_t nvmlComputeInstanceGetInfo(nvmlComputeInstance_t computeInstance,
   return code;
 }
 
-nvmlReturn_t nvmlComputeInstanceGetInfo_v2(nvmlComputeInstance_t computeInstance,
-                                           nvmlComputeInstanceInfo_t* info) {
-  NVML_MIG_ENTER(nvmlComputeInstanceGetInfo_v2);
+nvmlReturn_t played::nvmlComputeInstanceGetInfo_v2(nvmlComputeInstance_t computeInstance,
+                                                   nvmlComputeInstanceInfo_t* info) {
+  NVML_MIG_ENTER();
   if (info == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   return GiveInfo(*image, computeInstance, info);
 }

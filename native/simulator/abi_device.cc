@@ -96,44 +96,44 @@ nvmlReturn_t GiveByName(const Image& image, const char* text, nvmlDevice_t* devi
 
 }  // namespace
 
-nvmlReturn_t nvmlDeviceGetCount(unsigned int* deviceCount) {
-  NVML_MIG_ENTER(nvmlDeviceGetCount);
+nvmlReturn_t played::nvmlDeviceGetCount(unsigned int* deviceCount) {
+  NVML_MIG_ENTER();
   return GiveCount(*image, deviceCount);
 }
 
-nvmlReturn_t nvmlDeviceGetCount_v2(unsigned int* deviceCount) {
-  NVML_MIG_ENTER(nvmlDeviceGetCount_v2);
+nvmlReturn_t played::nvmlDeviceGetCount_v2(unsigned int* deviceCount) {
+  NVML_MIG_ENTER();
   return GiveCount(*image, deviceCount);
 }
 
-nvmlReturn_t nvmlDeviceGetHandleByIndex(unsigned int index, nvmlDevice_t* device) {
-  NVML_MIG_ENTER(nvmlDeviceGetHandleByIndex);
+nvmlReturn_t played::nvmlDeviceGetHandleByIndex(unsigned int index, nvmlDevice_t* device) {
+  NVML_MIG_ENTER();
   return GiveByIndex(*image, index, device);
 }
 
-nvmlReturn_t nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t* device) {
-  NVML_MIG_ENTER(nvmlDeviceGetHandleByIndex_v2);
+nvmlReturn_t played::nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t* device) {
+  NVML_MIG_ENTER();
   return GiveByIndex(*image, index, device);
 }
 
-nvmlReturn_t nvmlDeviceGetHandleByPciBusId(const char* pciBusId, nvmlDevice_t* device) {
-  NVML_MIG_ENTER(nvmlDeviceGetHandleByPciBusId);
+nvmlReturn_t played::nvmlDeviceGetHandleByPciBusId(const char* pciBusId, nvmlDevice_t* device) {
+  NVML_MIG_ENTER();
   return GiveByPciBusId(*image, pciBusId, device);
 }
 
-nvmlReturn_t nvmlDeviceGetHandleByPciBusId_v2(const char* pciBusId, nvmlDevice_t* device) {
-  NVML_MIG_ENTER(nvmlDeviceGetHandleByPciBusId_v2);
+nvmlReturn_t played::nvmlDeviceGetHandleByPciBusId_v2(const char* pciBusId, nvmlDevice_t* device) {
+  NVML_MIG_ENTER();
   return GiveByPciBusId(*image, pciBusId, device);
 }
 
-nvmlReturn_t nvmlDeviceGetHandleByUUID(const char* uuid, nvmlDevice_t* device) {
-  NVML_MIG_ENTER(nvmlDeviceGetHandleByUUID);
+nvmlReturn_t played::nvmlDeviceGetHandleByUUID(const char* uuid, nvmlDevice_t* device) {
+  NVML_MIG_ENTER();
   if (uuid == nullptr || device == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   return GiveByName(*image, uuid, device);
 }
 
-nvmlReturn_t nvmlDeviceGetHandleByUUIDV(const nvmlUUID_v1_t* uuid, nvmlDevice_t* device) {
-  NVML_MIG_ENTER(nvmlDeviceGetHandleByUUIDV);
+nvmlReturn_t played::nvmlDeviceGetHandleByUUIDV(const nvmlUUID_v1_t* uuid, nvmlDevice_t* device) {
+  NVML_MIG_ENTER();
   if (uuid == nullptr || device == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   if (uuid->version != nvmlUUID_v1) return VersionMismatch(image->node());
   switch (uuid->type) {
@@ -150,8 +150,8 @@ nvmlReturn_t nvmlDeviceGetHandleByUUIDV(const nvmlUUID_v1_t* uuid, nvmlDevice_t*
   return NVML_ERROR_INVALID_ARGUMENT;
 }
 
-nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int* index) {
-  NVML_MIG_ENTER(nvmlDeviceGetIndex);
+nvmlReturn_t played::nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int* index) {
+  NVML_MIG_ENTER();
   if (index == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const nvmlReturn_t code = ResolveDevice(*image, device, &subject);
@@ -160,8 +160,8 @@ nvmlReturn_t nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int* index) {
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char* name, unsigned int length) {
-  NVML_MIG_ENTER(nvmlDeviceGetName);
+nvmlReturn_t played::nvmlDeviceGetName(nvmlDevice_t device, char* name, unsigned int length) {
+  NVML_MIG_ENTER();
   Subject subject;
   const nvmlReturn_t code = ResolveDevice(*image, device, &subject);
   if (code != NVML_SUCCESS) return code;
@@ -172,8 +172,8 @@ nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char* name, unsigned int len
   return GiveText(name, length, text);
 }
 
-nvmlReturn_t nvmlDeviceGetUUID(nvmlDevice_t device, char* uuid, unsigned int length) {
-  NVML_MIG_ENTER(nvmlDeviceGetUUID);
+nvmlReturn_t played::nvmlDeviceGetUUID(nvmlDevice_t device, char* uuid, unsigned int length) {
+  NVML_MIG_ENTER();
   Subject subject;
   const nvmlReturn_t code = ResolveDevice(*image, device, &subject);
   if (code != NVML_SUCCESS) return code;

@@ -66,9 +66,9 @@ nvmlReturn_t ErrorsAt(const Subject& subject, EccCounter counter, nvmlMemoryLoca
 
 using namespace nvml_mig::simulator;
 
-nvmlReturn_t nvmlDeviceGetEccMode(nvmlDevice_t device, nvmlEnableState_t* current,
-                                  nvmlEnableState_t* pending) {
-  NVML_MIG_ENTER(nvmlDeviceGetEccMode);
+nvmlReturn_t played::nvmlDeviceGetEccMode(nvmlDevice_t device, nvmlEnableState_t* current,
+                                          nvmlEnableState_t* pending) {
+  NVML_MIG_ENTER();
   if (current == nullptr || pending == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   nvmlEnableState_t now;
@@ -79,10 +79,10 @@ nvmlReturn_t nvmlDeviceGetEccMode(nvmlDevice_t device, nvmlEnableState_t* curren
   return code;
 }
 
-nvmlReturn_t nvmlDeviceGetTotalEccErrors(nvmlDevice_t device, nvmlMemoryErrorType_t errorType,
-                                         nvmlEccCounterType_t counterType,
-                                         unsigned long long* eccCounts) {
-  NVML_MIG_ENTER(nvmlDeviceGetTotalEccErrors);
+nvmlReturn_t played::nvmlDeviceGetTotalEccErrors(
+    nvmlDevice_t device, nvmlMemoryErrorType_t errorType, nvmlEccCounterType_t counterType,
+    unsigned long long* eccCounts) {
+  NVML_MIG_ENTER();
   const EccCounter counter = {errorType, counterType};
   if (eccCounts == nullptr || !IsEccCounter(counter)) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
@@ -90,11 +90,10 @@ nvmlReturn_t nvmlDeviceGetTotalEccErrors(nvmlDevice_t device, nvmlMemoryErrorTyp
   return code != NVML_SUCCESS ? code : TotalErrors(subject, counter, eccCounts);
 }
 
-nvmlReturn_t nvmlDeviceGetMemoryErrorCounter(nvmlDevice_t device, nvmlMemoryErrorType_t errorType,
-                                             nvmlEccCounterType_t counterType,
-                                             nvmlMemoryLocation_t locationType,
-                                             unsigned long long* count) {
-  NVML_MIG_ENTER(nvmlDeviceGetMemoryErrorCounter);
+nvmlReturn_t played::nvmlDeviceGetMemoryErrorCounter(
+    nvmlDevice_t device, nvmlMemoryErrorType_t errorType, nvmlEccCounterType_t counterType,
+    nvmlMemoryLocation_t locationType, unsigned long long* count) {
+  NVML_MIG_ENTER();
   const EccCounter counter = {errorType, counterType};
   if (count == nullptr || !IsEccCounter(counter) || locationType >= NVML_MEMORY_LOCATION_COUNT) {
     return NVML_ERROR_INVALID_ARGUMENT;
@@ -104,10 +103,10 @@ nvmlReturn_t nvmlDeviceGetMemoryErrorCounter(nvmlDevice_t device, nvmlMemoryErro
   return code != NVML_SUCCESS ? code : ErrorsAt(subject, counter, locationType, count);
 }
 
-nvmlReturn_t nvmlDeviceGetRemappedRows(nvmlDevice_t device, unsigned int* corrRows,
-                                       unsigned int* uncRows, unsigned int* isPending,
-                                       unsigned int* failureOccurred) {
-  NVML_MIG_ENTER(nvmlDeviceGetRemappedRows);
+nvmlReturn_t played::nvmlDeviceGetRemappedRows(nvmlDevice_t device, unsigned int* corrRows,
+                                               unsigned int* uncRows, unsigned int* isPending,
+                                               unsigned int* failureOccurred) {
+  NVML_MIG_ENTER();
   if (corrRows == nullptr || uncRows == nullptr || isPending == nullptr ||
       failureOccurred == nullptr) {
     return NVML_ERROR_INVALID_ARGUMENT;

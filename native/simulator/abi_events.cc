@@ -29,8 +29,8 @@ nvmlEventSet_t HandleOf(const ImageHeader& header, unsigned place, std::uint32_t
 
 }  // namespace
 
-nvmlReturn_t nvmlEventSetCreate(nvmlEventSet_t* set) {
-  NVML_MIG_ENTER(nvmlEventSetCreate);
+nvmlReturn_t played::nvmlEventSetCreate(nvmlEventSet_t* set) {
+  NVML_MIG_ENTER();
   if (set == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   const unsigned period = InitPeriod();
   const std::uint32_t number = lastNumber.fetch_add(1, std::memory_order_relaxed) + 1;
@@ -44,8 +44,8 @@ nvmlReturn_t nvmlEventSetCreate(nvmlEventSet_t* set) {
   return NVML_ERROR_MEMORY;
 }
 
-nvmlReturn_t nvmlEventSetFree(nvmlEventSet_t set) {
-  NVML_MIG_ENTER(nvmlEventSetFree);
+nvmlReturn_t played::nvmlEventSetFree(nvmlEventSet_t set) {
+  NVML_MIG_ENTER();
   const auto bits = reinterpret_cast<std::uint64_t>(set);
   const unsigned place = static_cast<unsigned>(bits >> 32) & (kMaxEventSets - 1);
   const auto number = static_cast<std::uint32_t>(bits);

@@ -115,9 +115,9 @@ long long MicrosecondsNow() {
 
 }  // namespace
 
-nvmlReturn_t nvmlDeviceGetFieldValues(nvmlDevice_t device, int valuesCount,
-                                      nvmlFieldValue_t* values) {
-  NVML_MIG_ENTER(nvmlDeviceGetFieldValues);
+nvmlReturn_t played::nvmlDeviceGetFieldValues(nvmlDevice_t device, int valuesCount,
+                                              nvmlFieldValue_t* values) {
+  NVML_MIG_ENTER();
   if (values == nullptr || valuesCount <= 0) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const nvmlReturn_t code = ResolveDevice(*image, device, &subject);

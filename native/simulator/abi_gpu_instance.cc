@@ -88,7 +88,7 @@ nvmlReturn_t Create(Image& image, nvmlDevice_t device, unsigned profileId, const
   }
   Reason reason;
   nvmlGpuInstance_t made = nullptr;
-  const nvmlReturn_t code = ChangeNode(image, &reason, [&](State& state, Reason*) {
+  const nvmlReturn_t code = ChangeNode(image, &reason, [&](State& state, Outbox&, Reason*) {
     const GpuInstance* created;
     const nvmlReturn_t outcome =
         CreateGpuInstance(Edit(image, state, handle), profileId, wanted, &created);
@@ -101,18 +101,18 @@ nvmlReturn_t Create(Image& image, nvmlDevice_t device, unsigned profileId, const
 
 }  // namespace
 
-nvmlReturn_t nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int* currentMode,
-                                  unsigned int* pendingMode) {
-  NVML_MIG_ENTER(nvmlDeviceGetMigMode);
+nvmlReturn_t played::nvmlDeviceGetMigMode(nvmlDevice_t device, unsigned int* currentMode,
+                                          unsigned int* pendingMode) {
+  NVML_MIG_ENTER();
   if (currentMode == nullptr || pendingMode == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const nvmlReturn_t code = ResolveGpu(*image, device, &subject);
   return code != NVML_SUCCESS ? code : GetMigMode(subject.view(), currentMode, pendingMode);
 }
 
-nvmlReturn_t nvmlDeviceSetMigMode(nvmlDevice_t device, unsigned int mode,
-                                  nvmlReturn_t* activationStatus) {
-  NVML_MIG_ENTER(nvmlDeviceSetMigMode);
+nvmlReturn_t played::nvmlDeviceSetMigMode(nvmlDevice_t device, unsigned int mode,
+                                          nvmlReturn_t* activationStatus) {
+  NVML_MIG_ENTER();
   Handle handle;
   if (activationStatus == nullptr || !DecodeHandle(image->header(), device, &handle) ||
       handle.kind != HandleKind::kGpu) {
@@ -120,16 +120,16 @@ nvmlReturn_t nvmlDeviceSetMigMode(nvmlDevice_t device, unsigned int mode,
   }
   Reason reason;
   nvmlReturn_t activation = NVML_SUCCESS;
-  const nvmlReturn_t code = ChangeNode(*image, &reason, [&](State& state, Reason*) {
+  const nvmlReturn_t code = ChangeNode(*image, &reason, [&](State& state, Outbox&, Reason*) {
     return SetMigMode(Edit(*image, state, handle), mode, &activation);
   });
   if (code == NVML_SUCCESS) *activationStatus = activation;
   return code;
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfo(nvmlDevice_t device, unsigned int profile,
-                                                 nvmlGpuInstanceProfileInfo_t* info) {
-  NVML_MIG_ENTER(nvmlDeviceGetGpuInstanceProfileInfo);
+nvmlReturn_t played::nvmlDeviceGetGpuInstanceProfileInfo(nvmlDevice_t device, unsigned int profile,
+                                                         nvmlGpuInstanceProfileInfo_t* info) {
+  NVML_MIG_ENTER();
   if (info == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const GpuInstanceProfile* found;
@@ -150,77 +150,76 @@ nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfo(nvmlDevice_t device, unsigned i
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfoV(nvmlDevice_t device, unsigned int profile,
-                                                  nvmlGpuInstanceProfileInfo_v2_t* info) {
-  NVML_MIG_ENTER(nvmlDeviceGetGpuInstanceProfileInfoV);
+nvmlReturn_t played::nvmlDeviceGetGpuInstanceProfileInfoV(nvmlDevice_t device, unsigned int profile,
+                                                          nvmlGpuInstanceProfileInfo_v2_t* info) {
+  NVML_MIG_ENTER();
   return GiveVersioned(*image, device, GpuProfileBySlot, profile, info);
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfoByIdV(nvmlDevice_t device, unsigned int profileId,
-                                                      nvmlGpuInstanceProfileInfo_v2_t* info) {
-  NVML_MIG_ENTER(nvmlDeviceGetGpuInstanceProfileInfoByIdV);
+nvmlReturn_t played::nvmlDeviceGetGpuInstanceProfileInfoByIdV(
+    nvmlDevice_t device, unsigned int profileId, nvmlGpuInstanceProfileInfo_v2_t* info) {
+  NVML_MIG_ENTER();
   return GiveVersioned(*image, device, GpuProfileById, profileId, info);
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstancePossiblePlacements(nvmlDevice_t device,
-                                                        unsigned int profileId,
-                                                        nvmlGpuInstancePlacement_t* placements,
-                                                        unsigned int* count) {
-  NVML_MIG_ENTER(nvmlDeviceGetGpuInstancePossiblePlacements);
+nvmlReturn_t played::nvmlDeviceGetGpuInstancePossiblePlacements(
+    nvmlDevice_t device, unsigned int profileId, nvmlGpuInstancePlacement_t* placements,
+    unsigned int* count) {
+  NVML_MIG_ENTER();
   if (placements == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   return GivePlacements(*image, device, profileId, placements, count);
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstancePossiblePlacements_v2(nvmlDevice_t device,
-                                                           unsigned int profileId,
-                                                           nvmlGpuInstancePlacement_t* placements,
-                                                           unsigned int* count) {
-  NVML_MIG_ENTER(nvmlDeviceGetGpuInstancePossiblePlacements_v2);
+nvmlReturn_t played::nvmlDeviceGetGpuInstancePossiblePlacements_v2(
+    nvmlDevice_t device, unsigned int profileId, nvmlGpuInstancePlacement_t* placements,
+    unsigned int* count) {
+  NVML_MIG_ENTER();
   return GivePlacements(*image, device, profileId, placements, count);
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstanceRemainingCapacity(nvmlDevice_t device, unsigned int profileId,
-                                                       unsigned int* count) {
-  NVML_MIG_ENTER(nvmlDeviceGetGpuInstanceRemainingCapacity);
+nvmlReturn_t played::nvmlDeviceGetGpuInstanceRemainingCapacity(
+    nvmlDevice_t device, unsigned int profileId, unsigned int* count) {
+  NVML_MIG_ENTER();
   if (count == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const nvmlReturn_t code = ResolveGpu(*image, device, &subject);
   return code != NVML_SUCCESS ? code : GpuInstanceCapacity(subject.view(), profileId, count);
 }
 
-nvmlReturn_t nvmlDeviceCreateGpuInstance(nvmlDevice_t device, unsigned int profileId,
-                                         nvmlGpuInstance_t* gpuInstance) {
-  NVML_MIG_ENTER(nvmlDeviceCreateGpuInstance);
+nvmlReturn_t played::nvmlDeviceCreateGpuInstance(nvmlDevice_t device, unsigned int profileId,
+                                                 nvmlGpuInstance_t* gpuInstance) {
+  NVML_MIG_ENTER();
   return Create(*image, device, profileId, nullptr, gpuInstance);
 }
 
-nvmlReturn_t nvmlDeviceCreateGpuInstanceWithPlacement(nvmlDevice_t device, unsigned int profileId,
-                                                      const nvmlGpuInstancePlacement_t* placement,
-                                                      nvmlGpuInstance_t* gpuInstance) {
-  NVML_MIG_ENTER(nvmlDeviceCreateGpuInstanceWithPlacement);
+nvmlReturn_t played::nvmlDeviceCreateGpuInstanceWithPlacement(
+    nvmlDevice_t device, unsigned int profileId, const nvmlGpuInstancePlacement_t* placement,
+    nvmlGpuInstance_t* gpuInstance) {
+  NVML_MIG_ENTER();
   if (placement == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   const Placement wanted = {placement->start, placement->size};
   return Create(*image, device, profileId, &wanted, gpuInstance);
 }
 
-nvmlReturn_t nvmlGpuInstanceDestroy(nvmlGpuInstance_t gpuInstance) {
-  NVML_MIG_ENTER(nvmlGpuInstanceDestroy);
+nvmlReturn_t played::nvmlGpuInstanceDestroy(nvmlGpuInstance_t gpuInstance) {
+  NVML_MIG_ENTER();
   Handle handle;
   if (!DecodeHandle(image->header(), gpuInstance, &handle) ||
       handle.kind != HandleKind::kGpuInstance) {
     return NVML_ERROR_INVALID_ARGUMENT;
   }
   Reason reason;
-  return ChangeNode(*image, &reason, [&](State& state, Reason*) {
+  return ChangeNode(*image, &reason, [&](State& state, Outbox&, Reason*) {
     Target target;
     if (!FindTarget(state.gpus[handle.gpu], handle, &target)) return NVML_ERROR_INVALID_ARGUMENT;
     return DestroyGpuInstance(Edit(*image, state, handle), *target.instance);
   });
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstances(nvmlDevice_t device, unsigned int profileId,
-                                       nvmlGpuInstance_t* gpuInstances, unsigned int* count) {
-  NVML_MIG_ENTER(nvmlDeviceGetGpuInstances);
+nvmlReturn_t played::nvmlDeviceGetGpuInstances(
+    nvmlDevice_t device, unsigned int profileId, nvmlGpuInstance_t* gpuInstances,
+    unsigned int* count) {
+  NVML_MIG_ENTER();
   if (gpuInstances == nullptr || count == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const GpuInstance* live[kMaxGpuInstances];
@@ -235,9 +234,9 @@ nvmlReturn_t nvmlDeviceGetGpuInstances(nvmlDevice_t device, unsigned int profile
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstanceById(nvmlDevice_t device, unsigned int id,
-                                          nvmlGpuInstance_t* gpuInstance) {
-  NVML_MIG_ENTER(nvmlDeviceGetGpuInstanceById);
+nvmlReturn_t played::nvmlDeviceGetGpuInstanceById(nvmlDevice_t device, unsigned int id,
+                                                  nvmlGpuInstance_t* gpuInstance) {
+  NVML_MIG_ENTER();
   if (gpuInstance == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const GpuInstance* found;
@@ -247,8 +246,9 @@ nvmlReturn_t nvmlDeviceGetGpuInstanceById(nvmlDevice_t device, unsigned int id,
   return code;
 }
 
-nvmlReturn_t nvmlGpuInstanceGetInfo(nvmlGpuInstance_t gpuInstance, nvmlGpuInstanceInfo_t* info) {
-  NVML_MIG_ENTER(nvmlGpuInstanceGetInfo);
+nvmlReturn_t played::nvmlGpuInstanceGetInfo(
+    nvmlGpuInstance_t gpuInstance, nvmlGpuInstanceInfo_t* info) {
+  NVML_MIG_ENTER();
   if (info == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const nvmlReturn_t code = Resolve(*image, gpuInstance, &subject);

@@ -25,8 +25,8 @@ nvmlReturn_t Amount(const Image& image, nvmlDevice_t device, GpuAmount ofGpu,
 
 }  // namespace
 
-nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t* memory) {
-  NVML_MIG_ENTER(nvmlDeviceGetMemoryInfo);
+nvmlReturn_t played::nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t* memory) {
+  NVML_MIG_ENTER();
   if (memory == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   MemoryMiB amount;
   const nvmlReturn_t code = Amount(*image, device, GpuMemory, InstanceMemory, &amount);
@@ -35,8 +35,8 @@ nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t* memory) 
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t* memory) {
-  NVML_MIG_ENTER(nvmlDeviceGetMemoryInfo_v2);
+nvmlReturn_t played::nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t* memory) {
+  NVML_MIG_ENTER();
   if (memory == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   if (memory->version != nvmlMemory_v2) return VersionMismatch(image->node());
   MemoryMiB amount;
@@ -47,8 +47,9 @@ nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t* me
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t nvmlDeviceGetBAR1MemoryInfo(nvmlDevice_t device, nvmlBAR1Memory_t* bar1Memory) {
-  NVML_MIG_ENTER(nvmlDeviceGetBAR1MemoryInfo);
+nvmlReturn_t played::nvmlDeviceGetBAR1MemoryInfo(
+    nvmlDevice_t device, nvmlBAR1Memory_t* bar1Memory) {
+  NVML_MIG_ENTER();
   if (bar1Memory == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   MemoryMiB amount;
   const nvmlReturn_t code = Amount(*image, device, GpuBar1, InstanceBar1, &amount);

@@ -22,8 +22,8 @@ nvmlReturn_t GiveAttributes(const Image& image, nvmlDevice_t device,
 
 }  // namespace
 
-nvmlReturn_t nvmlDeviceIsMigDeviceHandle(nvmlDevice_t device, unsigned int* isMigDevice) {
-  NVML_MIG_ENTER(nvmlDeviceIsMigDeviceHandle);
+nvmlReturn_t played::nvmlDeviceIsMigDeviceHandle(nvmlDevice_t device, unsigned int* isMigDevice) {
+  NVML_MIG_ENTER();
   if (isMigDevice == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const nvmlReturn_t code = ResolveDevice(*image, device, &subject);
@@ -31,8 +31,8 @@ nvmlReturn_t nvmlDeviceIsMigDeviceHandle(nvmlDevice_t device, unsigned int* isMi
   return code;
 }
 
-nvmlReturn_t nvmlDeviceGetGpuInstanceId(nvmlDevice_t device, unsigned int* id) {
-  NVML_MIG_ENTER(nvmlDeviceGetGpuInstanceId);
+nvmlReturn_t played::nvmlDeviceGetGpuInstanceId(nvmlDevice_t device, unsigned int* id) {
+  NVML_MIG_ENTER();
   if (id == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const nvmlReturn_t code = ResolveMigDevice(*image, device, &subject);
@@ -40,8 +40,8 @@ nvmlReturn_t nvmlDeviceGetGpuInstanceId(nvmlDevice_t device, unsigned int* id) {
   return code;
 }
 
-nvmlReturn_t nvmlDeviceGetComputeInstanceId(nvmlDevice_t device, unsigned int* id) {
-  NVML_MIG_ENTER(nvmlDeviceGetComputeInstanceId);
+nvmlReturn_t played::nvmlDeviceGetComputeInstanceId(nvmlDevice_t device, unsigned int* id) {
+  NVML_MIG_ENTER();
   if (id == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const nvmlReturn_t code = ResolveMigDevice(*image, device, &subject);
@@ -49,8 +49,8 @@ nvmlReturn_t nvmlDeviceGetComputeInstanceId(nvmlDevice_t device, unsigned int* i
   return code;
 }
 
-nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned int* count) {
-  NVML_MIG_ENTER(nvmlDeviceGetMaxMigDeviceCount);
+nvmlReturn_t played::nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned int* count) {
+  NVML_MIG_ENTER();
   if (count == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const nvmlReturn_t code = ResolveGpu(*image, device, &subject);
@@ -58,9 +58,9 @@ nvmlReturn_t nvmlDeviceGetMaxMigDeviceCount(nvmlDevice_t device, unsigned int* c
   return code;
 }
 
-nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned int index,
-                                                 nvmlDevice_t* migDevice) {
-  NVML_MIG_ENTER(nvmlDeviceGetMigDeviceHandleByIndex);
+nvmlReturn_t played::nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned int index,
+                                                         nvmlDevice_t* migDevice) {
+  NVML_MIG_ENTER();
   if (migDevice == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   MigDevice found;
@@ -70,9 +70,9 @@ nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned i
   return code;
 }
 
-nvmlReturn_t nvmlDeviceGetDeviceHandleFromMigDeviceHandle(nvmlDevice_t migDevice,
-                                                          nvmlDevice_t* device) {
-  NVML_MIG_ENTER(nvmlDeviceGetDeviceHandleFromMigDeviceHandle);
+nvmlReturn_t played::nvmlDeviceGetDeviceHandleFromMigDeviceHandle(nvmlDevice_t migDevice,
+                                                                  nvmlDevice_t* device) {
+  NVML_MIG_ENTER();
   if (device == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const nvmlReturn_t code = ResolveMigDevice(*image, migDevice, &subject);
@@ -81,8 +81,9 @@ nvmlReturn_t nvmlDeviceGetDeviceHandleFromMigDeviceHandle(nvmlDevice_t migDevice
 }
 
 // The first form's struct ends before the slice counts, and so does what is written.
-nvmlReturn_t nvmlDeviceGetAttributes(nvmlDevice_t device, nvmlDeviceAttributes_t* attributes) {
-  NVML_MIG_ENTER(nvmlDeviceGetAttributes);
+nvmlReturn_t played::nvmlDeviceGetAttributes(
+    nvmlDevice_t device, nvmlDeviceAttributes_t* attributes) {
+  NVML_MIG_ENTER();
   if (attributes == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   nvmlDeviceAttributes_t whole;
   const nvmlReturn_t code = GiveAttributes(*image, device, &whole);
@@ -93,8 +94,9 @@ nvmlReturn_t nvmlDeviceGetAttributes(nvmlDevice_t device, nvmlDeviceAttributes_t
   return code;
 }
 
-nvmlReturn_t nvmlDeviceGetAttributes_v2(nvmlDevice_t device, nvmlDeviceAttributes_t* attributes) {
-  NVML_MIG_ENTER(nvmlDeviceGetAttributes_v2);
+nvmlReturn_t played::nvmlDeviceGetAttributes_v2(
+    nvmlDevice_t device, nvmlDeviceAttributes_t* attributes) {
+  NVML_MIG_ENTER();
   if (attributes == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   return GiveAttributes(*image, device, attributes);
 }

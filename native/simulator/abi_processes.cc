@@ -72,31 +72,31 @@ std::size_t RowBytesOfV3(const Image& image) {
 }  // namespace
 
 #define RUNNING_PROCESSES(kind, mode)                                                           \
-  nvmlReturn_t nvmlDeviceGet##kind##RunningProcesses(nvmlDevice_t device,                       \
-                                                     unsigned int* infoCount,                   \
-                                                     nvmlProcessInfo_v1_t* infos) {             \
-    NVML_MIG_ENTER(nvmlDeviceGet##kind##RunningProcesses);                                      \
+  nvmlReturn_t played::nvmlDeviceGet##kind##RunningProcesses(nvmlDevice_t device,               \
+                                                             unsigned int* infoCount,           \
+                                                             nvmlProcessInfo_v1_t* infos) {     \
+    NVML_MIG_ENTER();                                                                           \
     return GiveProcesses(*image, device, mode, kRowV1, infoCount, infos);                       \
   }                                                                                             \
-  nvmlReturn_t nvmlDeviceGet##kind##RunningProcesses_v2(nvmlDevice_t device,                    \
-                                                        unsigned int* infoCount,                \
-                                                        nvmlProcessInfo_v2_t* infos) {          \
-    NVML_MIG_ENTER(nvmlDeviceGet##kind##RunningProcesses_v2);                                   \
+  nvmlReturn_t played::nvmlDeviceGet##kind##RunningProcesses_v2(nvmlDevice_t device,            \
+                                                                unsigned int* infoCount,        \
+                                                                nvmlProcessInfo_v2_t* infos) {  \
+    NVML_MIG_ENTER();                                                                           \
     return GiveProcesses(*image, device, mode, kRowV2, infoCount, infos);                       \
   }                                                                                             \
-  nvmlReturn_t nvmlDeviceGet##kind##RunningProcesses_v3(nvmlDevice_t device,                    \
-                                                        unsigned int* infoCount,                \
-                                                        nvmlProcessInfo_t* infos) {             \
-    NVML_MIG_ENTER(nvmlDeviceGet##kind##RunningProcesses_v3);                                   \
+  nvmlReturn_t played::nvmlDeviceGet##kind##RunningProcesses_v3(nvmlDevice_t device,            \
+                                                                unsigned int* infoCount,        \
+                                                                nvmlProcessInfo_t* infos) {     \
+    NVML_MIG_ENTER();                                                                           \
     return GiveProcesses(*image, device, mode, RowBytesOfV3(*image), infoCount, infos);         \
   }
 RUNNING_PROCESSES(Compute, NVML_PROCESS_MODE_COMPUTE)
 RUNNING_PROCESSES(Graphics, NVML_PROCESS_MODE_GRAPHICS)
 RUNNING_PROCESSES(MPSCompute, NVML_PROCESS_MODE_MPS)
 
-nvmlReturn_t nvmlDeviceGetRunningProcessDetailList(nvmlDevice_t device,
-                                                   nvmlProcessDetailList_v1_t* plist) {
-  NVML_MIG_ENTER(nvmlDeviceGetRunningProcessDetailList);
+nvmlReturn_t played::nvmlDeviceGetRunningProcessDetailList(nvmlDevice_t device,
+                                                           nvmlProcessDetailList_v1_t* plist) {
+  NVML_MIG_ENTER();
   if (plist == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   if (plist->version != nvmlProcessDetailList_v1) return VersionMismatch(image->node());
   if (plist->mode > NVML_PROCESS_MODE_ALL) return NVML_ERROR_INVALID_ARGUMENT;

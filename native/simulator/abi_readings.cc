@@ -37,31 +37,31 @@ nvmlReturn_t GiveEngineLoad(const Image& image, nvmlDevice_t device, Reading rea
 
 }  // namespace
 
-nvmlReturn_t nvmlDeviceGetPowerUsage(nvmlDevice_t device, unsigned int* power) {
-  NVML_MIG_ENTER(nvmlDeviceGetPowerUsage);
+nvmlReturn_t played::nvmlDeviceGetPowerUsage(nvmlDevice_t device, unsigned int* power) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::powerMilliwatts, power);
 }
 
-nvmlReturn_t nvmlDeviceGetPowerManagementLimit(nvmlDevice_t device, unsigned int* limit) {
-  NVML_MIG_ENTER(nvmlDeviceGetPowerManagementLimit);
+nvmlReturn_t played::nvmlDeviceGetPowerManagementLimit(nvmlDevice_t device, unsigned int* limit) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::powerLimitMilliwatts, limit);
 }
 
-nvmlReturn_t nvmlDeviceGetPowerManagementDefaultLimit(nvmlDevice_t device,
-                                                      unsigned int* defaultLimit) {
-  NVML_MIG_ENTER(nvmlDeviceGetPowerManagementDefaultLimit);
+nvmlReturn_t played::nvmlDeviceGetPowerManagementDefaultLimit(nvmlDevice_t device,
+                                                              unsigned int* defaultLimit) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::powerDefaultLimitMilliwatts, defaultLimit);
 }
 
-nvmlReturn_t nvmlDeviceGetEnforcedPowerLimit(nvmlDevice_t device, unsigned int* limit) {
-  NVML_MIG_ENTER(nvmlDeviceGetEnforcedPowerLimit);
+nvmlReturn_t played::nvmlDeviceGetEnforcedPowerLimit(nvmlDevice_t device, unsigned int* limit) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::powerLimitMilliwatts, limit);
 }
 
-nvmlReturn_t nvmlDeviceGetPowerManagementLimitConstraints(nvmlDevice_t device,
-                                                          unsigned int* minLimit,
-                                                          unsigned int* maxLimit) {
-  NVML_MIG_ENTER(nvmlDeviceGetPowerManagementLimitConstraints);
+nvmlReturn_t played::nvmlDeviceGetPowerManagementLimitConstraints(nvmlDevice_t device,
+                                                                  unsigned int* minLimit,
+                                                                  unsigned int* maxLimit) {
+  NVML_MIG_ENTER();
   if (minLimit == nullptr || maxLimit == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   unsigned least;
@@ -72,32 +72,34 @@ nvmlReturn_t nvmlDeviceGetPowerManagementLimitConstraints(nvmlDevice_t device,
   return code;
 }
 
-nvmlReturn_t nvmlDeviceGetPowerManagementMode(nvmlDevice_t device, nvmlEnableState_t* mode) {
-  NVML_MIG_ENTER(nvmlDeviceGetPowerManagementMode);
+nvmlReturn_t played::nvmlDeviceGetPowerManagementMode(
+    nvmlDevice_t device, nvmlEnableState_t* mode) {
+  NVML_MIG_ENTER();
   const nvmlReturn_t code =
       GiveReading(*image, device, &Readings::powerLimitMilliwatts, mode);
   if (code == NVML_SUCCESS) *mode = NVML_FEATURE_ENABLED;
   return code;
 }
 
-nvmlReturn_t nvmlDeviceGetTemperature(nvmlDevice_t device, nvmlTemperatureSensors_t sensorType,
-                                      unsigned int* temp) {
-  NVML_MIG_ENTER(nvmlDeviceGetTemperature);
+nvmlReturn_t played::nvmlDeviceGetTemperature(
+    nvmlDevice_t device, nvmlTemperatureSensors_t sensorType, unsigned int* temp) {
+  NVML_MIG_ENTER();
   return GiveChosen(*image, device, {&Readings::temperatureCelsius}, sensorType, temp);
 }
 
-nvmlReturn_t nvmlDeviceGetTemperatureV(nvmlDevice_t device, nvmlTemperature_v1_t* temperature) {
-  NVML_MIG_ENTER(nvmlDeviceGetTemperatureV);
+nvmlReturn_t played::nvmlDeviceGetTemperatureV(
+    nvmlDevice_t device, nvmlTemperature_v1_t* temperature) {
+  NVML_MIG_ENTER();
   if (temperature == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   if (temperature->version != nvmlTemperature_v1) return VersionMismatch(image->node());
   return GiveChosen(*image, device, {&Readings::temperatureCelsius}, temperature->sensorType,
                     &temperature->temperature);
 }
 
-nvmlReturn_t nvmlDeviceGetTemperatureThreshold(nvmlDevice_t device,
-                                               nvmlTemperatureThresholds_t thresholdType,
-                                               unsigned int* temp) {
-  NVML_MIG_ENTER(nvmlDeviceGetTemperatureThreshold);
+nvmlReturn_t played::nvmlDeviceGetTemperatureThreshold(nvmlDevice_t device,
+                                                       nvmlTemperatureThresholds_t thresholdType,
+                                                       unsigned int* temp) {
+  NVML_MIG_ENTER();
   constexpr Reading thresholds[] = {
       &Readings::shutdownTemperatureCelsius, &Readings::slowdownTemperatureCelsius,
       &Readings::memoryMaxTemperatureCelsius, &Readings::gpuMaxTemperatureCelsius};
@@ -113,41 +115,42 @@ nvmlReturn_t nvmlDeviceGetTemperatureThreshold(nvmlDevice_t device,
   return GiveChosen(*image, device, thresholds, thresholdType, temp);
 }
 
-nvmlReturn_t nvmlDeviceGetFanSpeed(nvmlDevice_t device, unsigned int* speed) {
-  NVML_MIG_ENTER(nvmlDeviceGetFanSpeed);
+nvmlReturn_t played::nvmlDeviceGetFanSpeed(nvmlDevice_t device, unsigned int* speed) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::fanSpeedPercent, speed);
 }
 
-nvmlReturn_t nvmlDeviceGetClockInfo(nvmlDevice_t device, nvmlClockType_t type,
-                                    unsigned int* clock) {
-  NVML_MIG_ENTER(nvmlDeviceGetClockInfo);
+nvmlReturn_t played::nvmlDeviceGetClockInfo(nvmlDevice_t device, nvmlClockType_t type,
+                                            unsigned int* clock) {
+  NVML_MIG_ENTER();
   constexpr Reading clocks[NVML_CLOCK_COUNT] = {&Readings::graphicsClockMHz, &Readings::smClockMHz,
                                                 &Readings::memoryClockMHz,
                                                 &Readings::videoClockMHz};
   return GiveChosen(*image, device, clocks, type, clock);
 }
 
-nvmlReturn_t nvmlDeviceGetMaxClockInfo(nvmlDevice_t device, nvmlClockType_t type,
-                                       unsigned int* clock) {
-  NVML_MIG_ENTER(nvmlDeviceGetMaxClockInfo);
+nvmlReturn_t played::nvmlDeviceGetMaxClockInfo(nvmlDevice_t device, nvmlClockType_t type,
+                                               unsigned int* clock) {
+  NVML_MIG_ENTER();
   constexpr Reading clocks[NVML_CLOCK_COUNT] = {
       &Readings::maxGraphicsClockMHz, &Readings::maxSmClockMHz, &Readings::maxMemoryClockMHz,
       &Readings::maxVideoClockMHz};
   return GiveChosen(*image, device, clocks, type, clock);
 }
 
-nvmlReturn_t nvmlDeviceGetPerformanceState(nvmlDevice_t device, nvmlPstates_t* pState) {
-  NVML_MIG_ENTER(nvmlDeviceGetPerformanceState);
+nvmlReturn_t played::nvmlDeviceGetPerformanceState(nvmlDevice_t device, nvmlPstates_t* pState) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::performanceState, pState);
 }
 
-nvmlReturn_t nvmlDeviceGetPowerState(nvmlDevice_t device, nvmlPstates_t* pState) {
-  NVML_MIG_ENTER(nvmlDeviceGetPowerState);
+nvmlReturn_t played::nvmlDeviceGetPowerState(nvmlDevice_t device, nvmlPstates_t* pState) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::performanceState, pState);
 }
 
-nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_t* utilization) {
-  NVML_MIG_ENTER(nvmlDeviceGetUtilizationRates);
+nvmlReturn_t played::nvmlDeviceGetUtilizationRates(
+    nvmlDevice_t device, nvmlUtilization_t* utilization) {
+  NVML_MIG_ENTER();
   if (utilization == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   nvmlUtilization_t rates;
@@ -161,89 +164,93 @@ nvmlReturn_t nvmlDeviceGetUtilizationRates(nvmlDevice_t device, nvmlUtilization_
   return code;
 }
 
-nvmlReturn_t nvmlDeviceGetEncoderUtilization(nvmlDevice_t device, unsigned int* utilization,
-                                             unsigned int* samplingPeriodUs) {
-  NVML_MIG_ENTER(nvmlDeviceGetEncoderUtilization);
+nvmlReturn_t played::nvmlDeviceGetEncoderUtilization(nvmlDevice_t device, unsigned int* utilization,
+                                                     unsigned int* samplingPeriodUs) {
+  NVML_MIG_ENTER();
   return GiveEngineLoad(*image, device, &Readings::encoderUtilizationPercent, utilization,
                         samplingPeriodUs);
 }
 
-nvmlReturn_t nvmlDeviceGetDecoderUtilization(nvmlDevice_t device, unsigned int* utilization,
-                                             unsigned int* samplingPeriodUs) {
-  NVML_MIG_ENTER(nvmlDeviceGetDecoderUtilization);
+nvmlReturn_t played::nvmlDeviceGetDecoderUtilization(nvmlDevice_t device, unsigned int* utilization,
+                                                     unsigned int* samplingPeriodUs) {
+  NVML_MIG_ENTER();
   return GiveEngineLoad(*image, device, &Readings::decoderUtilizationPercent, utilization,
                         samplingPeriodUs);
 }
 
-nvmlReturn_t nvmlDeviceGetJpgUtilization(nvmlDevice_t device, unsigned int* utilization,
-                                         unsigned int* samplingPeriodUs) {
-  NVML_MIG_ENTER(nvmlDeviceGetJpgUtilization);
+nvmlReturn_t played::nvmlDeviceGetJpgUtilization(nvmlDevice_t device, unsigned int* utilization,
+                                                 unsigned int* samplingPeriodUs) {
+  NVML_MIG_ENTER();
   return GiveEngineLoad(*image, device, &Readings::jpegUtilizationPercent, utilization,
                         samplingPeriodUs);
 }
 
-nvmlReturn_t nvmlDeviceGetOfaUtilization(nvmlDevice_t device, unsigned int* utilization,
-                                         unsigned int* samplingPeriodUs) {
-  NVML_MIG_ENTER(nvmlDeviceGetOfaUtilization);
+nvmlReturn_t played::nvmlDeviceGetOfaUtilization(nvmlDevice_t device, unsigned int* utilization,
+                                                 unsigned int* samplingPeriodUs) {
+  NVML_MIG_ENTER();
   return GiveEngineLoad(*image, device, &Readings::ofaUtilizationPercent, utilization,
                         samplingPeriodUs);
 }
 
-nvmlReturn_t nvmlDeviceGetCurrPcieLinkGeneration(nvmlDevice_t device, unsigned int* currLinkGen) {
-  NVML_MIG_ENTER(nvmlDeviceGetCurrPcieLinkGeneration);
+nvmlReturn_t played::nvmlDeviceGetCurrPcieLinkGeneration(
+    nvmlDevice_t device, unsigned int* currLinkGen) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::pcieGeneration, currLinkGen);
 }
 
-nvmlReturn_t nvmlDeviceGetMaxPcieLinkGeneration(nvmlDevice_t device, unsigned int* maxLinkGen) {
-  NVML_MIG_ENTER(nvmlDeviceGetMaxPcieLinkGeneration);
+nvmlReturn_t played::nvmlDeviceGetMaxPcieLinkGeneration(
+    nvmlDevice_t device, unsigned int* maxLinkGen) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::pcieMaxGeneration, maxLinkGen);
 }
 
-nvmlReturn_t nvmlDeviceGetGpuMaxPcieLinkGeneration(nvmlDevice_t device,
-                                                   unsigned int* maxLinkGenDevice) {
-  NVML_MIG_ENTER(nvmlDeviceGetGpuMaxPcieLinkGeneration);
+nvmlReturn_t played::nvmlDeviceGetGpuMaxPcieLinkGeneration(nvmlDevice_t device,
+                                                           unsigned int* maxLinkGenDevice) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::pcieDeviceMaxGeneration, maxLinkGenDevice);
 }
 
-nvmlReturn_t nvmlDeviceGetCurrPcieLinkWidth(nvmlDevice_t device, unsigned int* currLinkWidth) {
-  NVML_MIG_ENTER(nvmlDeviceGetCurrPcieLinkWidth);
+nvmlReturn_t played::nvmlDeviceGetCurrPcieLinkWidth(
+    nvmlDevice_t device, unsigned int* currLinkWidth) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::pcieWidth, currLinkWidth);
 }
 
-nvmlReturn_t nvmlDeviceGetMaxPcieLinkWidth(nvmlDevice_t device, unsigned int* maxLinkWidth) {
-  NVML_MIG_ENTER(nvmlDeviceGetMaxPcieLinkWidth);
+nvmlReturn_t played::nvmlDeviceGetMaxPcieLinkWidth(
+    nvmlDevice_t device, unsigned int* maxLinkWidth) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::pcieMaxWidth, maxLinkWidth);
 }
 
-nvmlReturn_t nvmlDeviceGetPcieThroughput(nvmlDevice_t device, nvmlPcieUtilCounter_t counter,
-                                         unsigned int* value) {
-  NVML_MIG_ENTER(nvmlDeviceGetPcieThroughput);
+nvmlReturn_t played::nvmlDeviceGetPcieThroughput(nvmlDevice_t device, nvmlPcieUtilCounter_t counter,
+                                                 unsigned int* value) {
+  NVML_MIG_ENTER();
   return GiveChosen(*image, device, {&Readings::pcieTransmitKBps, &Readings::pcieReceiveKBps},
                     counter, value);
 }
 
-nvmlReturn_t nvmlDeviceGetPcieReplayCounter(nvmlDevice_t device, unsigned int* value) {
-  NVML_MIG_ENTER(nvmlDeviceGetPcieReplayCounter);
+nvmlReturn_t played::nvmlDeviceGetPcieReplayCounter(nvmlDevice_t device, unsigned int* value) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::pcieReplays, value);
 }
 
-nvmlReturn_t nvmlDeviceGetPersistenceMode(nvmlDevice_t device, nvmlEnableState_t* mode) {
-  NVML_MIG_ENTER(nvmlDeviceGetPersistenceMode);
+nvmlReturn_t played::nvmlDeviceGetPersistenceMode(nvmlDevice_t device, nvmlEnableState_t* mode) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::persistenceMode, mode);
 }
 
-nvmlReturn_t nvmlDeviceGetDisplayMode(nvmlDevice_t device, nvmlEnableState_t* display) {
-  NVML_MIG_ENTER(nvmlDeviceGetDisplayMode);
+nvmlReturn_t played::nvmlDeviceGetDisplayMode(nvmlDevice_t device, nvmlEnableState_t* display) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::displayMode, display);
 }
 
-nvmlReturn_t nvmlDeviceGetDisplayActive(nvmlDevice_t device, nvmlEnableState_t* isActive) {
-  NVML_MIG_ENTER(nvmlDeviceGetDisplayActive);
+nvmlReturn_t played::nvmlDeviceGetDisplayActive(nvmlDevice_t device, nvmlEnableState_t* isActive) {
+  NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::displayActive, isActive);
 }
 
-nvmlReturn_t nvmlDeviceGetComputeMode(nvmlDevice_t device, nvmlComputeMode_t* mode) {
-  NVML_MIG_ENTER(nvmlDeviceGetComputeMode);
+nvmlReturn_t played::nvmlDeviceGetComputeMode(nvmlDevice_t device, nvmlComputeMode_t* mode) {
+  NVML_MIG_ENTER();
   if (mode == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   Subject subject;
   const nvmlReturn_t code = ResolveGpuOnly(*image, device, &subject);

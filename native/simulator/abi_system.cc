@@ -28,28 +28,23 @@ nvmlReturn_t GiveCudaVersion(const Image& image, int* version) {
 
 }  // namespace
 
-nvmlReturn_t nvmlInit() {
-  CountCall(Exported::nvmlInit);
+nvmlReturn_t played::nvmlInit() {
   return Initialise();
 }
 
-nvmlReturn_t nvmlInit_v2() {
-  CountCall(Exported::nvmlInit_v2);
+nvmlReturn_t played::nvmlInit_v2() {
   return Initialise();
 }
 
-nvmlReturn_t nvmlInitWithFlags(unsigned int) {
-  CountCall(Exported::nvmlInitWithFlags);
+nvmlReturn_t played::nvmlInitWithFlags(unsigned int) {
   return Initialise();
 }
 
-nvmlReturn_t nvmlShutdown() {
-  CountCall(Exported::nvmlShutdown);
+nvmlReturn_t played::nvmlShutdown() {
   return Shutdown();
 }
 
-const char* nvmlErrorString(nvmlReturn_t result) {
-  CountCall(Exported::nvmlErrorString);
+const char* played::nvmlErrorString(nvmlReturn_t result) {
   const auto code = static_cast<unsigned>(result);
   if (const Image* image = InitialisedImage(); image != nullptr) {
     return WordsFor(code, image->node().driverBranch);
@@ -59,13 +54,12 @@ const char* nvmlErrorString(nvmlReturn_t result) {
   return WordsFor(code, known ? opened.get()->node().driverBranch : ~0u);
 }
 
-nvmlReturn_t nvmlSystemGetDriverVersion(char* version, unsigned int length) {
-  NVML_MIG_ENTER(nvmlSystemGetDriverVersion);
+nvmlReturn_t played::nvmlSystemGetDriverVersion(char* version, unsigned int length) {
+  NVML_MIG_ENTER();
   return GiveText(version, length, image->node().driverVersion);
 }
 
-nvmlReturn_t nvmlSystemGetNVMLVersion(char* version, unsigned int length) {
-  CountCall(Exported::nvmlSystemGetNVMLVersion);
+nvmlReturn_t played::nvmlSystemGetNVMLVersion(char* version, unsigned int length) {
   if (const Image* image = InitialisedImage(); image != nullptr) {
     return GiveText(version, length, image->node().nvmlVersion);
   }
@@ -77,12 +71,12 @@ nvmlReturn_t nvmlSystemGetNVMLVersion(char* version, unsigned int length) {
   return GiveText(version, length, opened.get()->node().nvmlVersion);
 }
 
-nvmlReturn_t nvmlSystemGetCudaDriverVersion(int* version) {
-  NVML_MIG_ENTER(nvmlSystemGetCudaDriverVersion);
+nvmlReturn_t played::nvmlSystemGetCudaDriverVersion(int* version) {
+  NVML_MIG_ENTER();
   return GiveCudaVersion(*image, version);
 }
 
-nvmlReturn_t nvmlSystemGetCudaDriverVersion_v2(int* version) {
-  NVML_MIG_ENTER(nvmlSystemGetCudaDriverVersion_v2);
+nvmlReturn_t played::nvmlSystemGetCudaDriverVersion_v2(int* version) {
+  NVML_MIG_ENTER();
   return GiveCudaVersion(*image, version);
 }

@@ -1,5 +1,5 @@
-// What exported functions have in common: counting themselves, refusing before init, finding out
-// what a handle stands for, giving back text.
+// What exported functions have in common: refusing before init, finding out what a handle stands for,
+// giving back text.
 #ifndef NVML_MIG_SIMULATOR_CALLS_H
 #define NVML_MIG_SIMULATOR_CALLS_H
 
@@ -8,12 +8,11 @@
 #include "library.h"
 #include "machine.h"
 
-// First line of an exported function: from here on `image` is the node's, and the library is
-// initialised.
-#define NVML_MIG_ENTER(name)                                                    \
-  ::nvml_mig::simulator::CountCall(::nvml_mig::simulator::Exported::name);      \
-  [[maybe_unused]] ::nvml_mig::simulator::Image* const image =                  \
-      ::nvml_mig::simulator::InitialisedImage();                                \
+// First line of what is played as an exported function: from here on `image` is the node's, and the
+// library is initialised.
+#define NVML_MIG_ENTER()                                       \
+  [[maybe_unused]] ::nvml_mig::simulator::Image* const image = \
+      ::nvml_mig::simulator::InitialisedImage();               \
   if (image == nullptr) return NVML_ERROR_UNINITIALIZED
 
 namespace nvml_mig::simulator {
@@ -36,7 +35,7 @@ struct Subject {
   // which that still answers.
   GpuInstance past;
 
-  GpuView view() const { return {*driver, *board, node, gpu, handle.gpu}; }
+  GpuView view() const { return {*driver, *board, node, gpu, handle.gpu, CallerRights(node)}; }
   MigDevice mig() const { return {instance, compute}; }
 };
 
@@ -55,7 +54,8 @@ unsigned IndexOf(const Subject& device);
 
 // The GPU that a handle names, to be changed.
 inline GpuEdit Edit(const Image& image, State& state, const Handle& handle) {
-  return {image.node(), image.boards()[handle.gpu], state.node, state.gpus[handle.gpu], handle.gpu};
+  return {image.node(),           image.boards()[handle.gpu], state.node,
+          state.gpus[handle.gpu], handle.gpu,                 CallerRights(state.node)};
 }
 // The live instances that a handle names in such a state; false when they are gone.
 struct Target {

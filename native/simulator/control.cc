@@ -17,81 +17,94 @@ nvmlReturn_t CheckNode(const Image& image, Reason* reason) {
   return NVML_ERROR_UNKNOWN;
 }
 
-nvmlReturn_t OneGpu(Image& image, Reason* reason, unsigned gpu,
-                    nvmlReturn_t (*rules)(const GpuEdit&, const unsigned*, Reason*),
-                    const unsigned* arguments) {
+// One command, as the functions below take it.
+struct Order {
+  Image& image;
+  const unsigned* arguments;
+  const char* name;
+  Reason* reason;  // what it says, whether it succeeds or not
+
+  std::uint64_t wide(unsigned at) const {
+    return arguments[at] | std::uint64_t{arguments[at + 1]} << 32;
+  }
+};
+
+// rules(const GpuEdit&, Outbox&, Reason*) on the GPU that the first argument names. Root does it.
+template <class Rules>
+nvmlReturn_t OnGpu(const Order& order, Rules rules) {
+  Image& image = order.image;
+  const unsigned gpu = order.arguments[0];
   if (gpu >= image.gpu_count()) {
-    reason->Say("The node has %u GPUs; there is no GPU %u.", image.gpu_count(), gpu);
+    order.reason->Say("The node has %u GPUs; there is no GPU %u.", image.gpu_count(), gpu);
     return NVML_ERROR_INVALID_ARGUMENT;
   }
-  return ChangeNode(image, reason, [&](State& state, Reason* why) {
-    const GpuEdit at = {image.node(), image.boards()[gpu], state.node, state.gpus[gpu], gpu};
-    return rules(at, arguments, why);
+  return ChangeNode(image, order.reason, [&](State& state, Outbox& outbox, Reason* why) {
+    const GpuEdit at = {image.node(),    image.boards()[gpu], state.node,
+                        state.gpus[gpu], gpu,                 kRootRight};
+    return rules(at, outbox, why);
   });
 }
 
-nvmlReturn_t Run(Image& image, SimulatorCommand command, const unsigned* arguments,
-                 Reason* reason) {
+nvmlReturn_t SetRights(const Order& order) {
+  const unsigned rights = order.arguments[0];
+  if (rights > (kRootRight | kConfigRight | kMonitorRight)) {
+    order.reason->Say("There are no rights %u.", rights);
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  return ChangeNode(order.image, order.reason, [&](State& state, Outbox&, Reason*) {
+    state.node.rights = rights;
+    return NVML_SUCCESS;
+  });
+}
+
+nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
+  Image& image = order.image;
+  const unsigned* const it = order.arguments;
   switch (command) {
     case kSimulatorReset:
-      return OneGpu(
-          image, reason, arguments[0],
-          [](const GpuEdit& at, const unsigned*, Reason* why) { return ResetGpu(at, why); },
-          arguments);
+      return OnGpu(order, [](const GpuEdit& at, Outbox&, Reason* why) { return ResetGpu(at, why); });
     case kSimulatorStartClient:
-      return OneGpu(
-          image, reason, arguments[0],
-          [](const GpuEdit& at, const unsigned* it, Reason* why) {
-            return StartClient(at, {it[1], it[2], it[3], it[4]},
-                               it[5] == kSimulatorNone ? kNoReading : it[5], why);
-          },
-          arguments);
+      return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
+        return StartClient(at, {it[1], it[2], it[3], it[4]},
+                           it[5] == kSimulatorNone ? kNoReading : it[5], why);
+      });
     case kSimulatorStopClient:
-      return OneGpu(
-          image, reason, arguments[0],
-          [](const GpuEdit& at, const unsigned* it, Reason* why) {
-            return StopClient(at, {it[1], it[2], it[3], it[4]}, why);
-          },
-          arguments);
+      return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
+        return StopClient(at, {it[1], it[2], it[3], it[4]}, why);
+      });
     case kSimulatorSetReading:
-      return OneGpu(
-          image, reason, arguments[0],
-          [](const GpuEdit& at, const unsigned* it, Reason* why) {
-            return SetReading(at, it[1], it[2] | std::uint64_t{it[3]} << 32, why);
-          },
-          arguments);
+      return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
+        return SetReading(at, it[1], order.wide(2), why);
+      });
     case kSimulatorReboot:
-      return ChangeNode(image, reason, [&](State& state, Reason*) {
+      return ChangeNode(image, order.reason, [&](State& state, Outbox&, Reason*) {
         Reboot(image, state);
         return NVML_SUCCESS;
       });
     case kSimulatorReloadDriver:
-      return ChangeNode(image, reason, [&](State& state, Reason* why) {
+      return ChangeNode(image, order.reason, [&](State& state, Outbox&, Reason* why) {
         return ReloadDriver(image, state, why);
       });
-    case kSimulatorSetPrivileged:
-      return ChangeNode(image, reason, [&](State& state, Reason*) {
-        state.node.unprivileged = arguments[0] == 0;
-        return NVML_SUCCESS;
-      });
+    case kSimulatorSetRights:
+      return SetRights(order);
     case kSimulatorRetire:
-      return CodeOf(image.Retire(), reason);
+      return CodeOf(image.Retire(), order.reason);
     case kSimulatorCheck:
-      return CheckNode(image, reason);
+      return CheckNode(image, order.reason);
+    default:
+      break;
   }
-  reason->Say("There is no simulator command %u.", static_cast<unsigned>(command));
+  order.reason->Say("There is no simulator command %u.", static_cast<unsigned>(command));
   return NVML_ERROR_INVALID_ARGUMENT;
 }
 
-nvmlReturn_t Command(SimulatorCommand command, const unsigned* arguments, char* text,
-                     unsigned length) {
+nvmlReturn_t Command(SimulatorCommand command, const unsigned* arguments, const char* name,
+                     char* text, unsigned length) {
   const PreInitImage opened;
   Reason reason = opened.reason();
   nvmlReturn_t code = opened.code();
-  if (opened.get() != nullptr) code = Run(*opened.get(), command, arguments, &reason);
-  if (text != nullptr && length != 0) {
-    std::snprintf(text, length, "%s", code == NVML_SUCCESS ? "" : reason.text);
-  }
+  if (opened.get() != nullptr) code = Run(command, {*opened.get(), arguments, name, &reason});
+  if (text != nullptr && length != 0) std::snprintf(text, length, "%s", reason.text);
   return code;
 }
 
@@ -101,8 +114,7 @@ constexpr unsigned long long kEmptyTable[1] = {sizeof(kEmptyTable)};
 
 }  // namespace
 
-nvmlReturn_t nvmlInternalGetExportTable(const void** table, const unsigned char* guid) {
-  CountCall(Exported::nvmlInternalGetExportTable);
+nvmlReturn_t played::nvmlInternalGetExportTable(const void** table, const unsigned char* guid) {
   if (table == nullptr || guid == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
   const bool ours = std::memcmp(guid, kSimulatorControlGuid, sizeof(kSimulatorControlGuid)) == 0;
   *table = ours ? static_cast<const void*>(&kControl) : kEmptyTable;

@@ -3,6 +3,9 @@
 #include <atomic>
 #include <cstring>
 
+#include "faults.h"
+#include "library.h"
+
 namespace nvml_mig::simulator {
 namespace {
 
@@ -24,12 +27,35 @@ void CountCall(Exported function) {
   calls[static_cast<unsigned>(function)].fetch_add(1, std::memory_order_relaxed);
 }
 
-unsigned long long CallsOf(const char* function) {
-  if (function == nullptr) return ~0ull;
-  for (unsigned i = 0; i < kCount; i++) {
-    if (std::strcmp(kNames[i], function) == 0) return calls[i].load(std::memory_order_relaxed);
+bool FindExported(const char* name, Exported* function) {
+  for (unsigned i = 0; name != nullptr && i < kCount; i++) {
+    if (std::strcmp(kNames[i], name) != 0) continue;
+    *function = static_cast<Exported>(i);
+    return true;
   }
-  return ~0ull;
+  return false;
+}
+
+unsigned long long CallsOf(const char* name) {
+  Exported function;
+  if (!FindExported(name, &function)) return ~0ull;
+  return calls[static_cast<unsigned>(function)].load(std::memory_order_relaxed);
 }
 
 }  // namespace nvml_mig::simulator
+
+using namespace nvml_mig::simulator;
+
+#include "exported_calls.inc"
+
+// Functions of NVML that this simulator has and does not play. They are there because clients treat
+// a missing symbol and a refused call differently, and a driver release has all of its symbols. The
+// caller's arguments are left alone, whatever they are.
+#define UNMODELLED(name)                                              \
+  NVML_MIG_EXPORT nvmlReturn_t name() {                               \
+    return Call(Exported::name, []() -> nvmlReturn_t {                \
+      return InitialisedImage() == nullptr ? NVML_ERROR_UNINITIALIZED \
+                                           : NVML_ERROR_NOT_SUPPORTED; \
+    });                                                               \
+  }
+#include "unmodelled.inc"

@@ -1,5 +1,5 @@
 // Every function that the library exports, by name: the prototypes of those that answer, a number
-// for each, and a count of its calls.
+// for each, and a count of its calls. What each does is the function of its name in `played`.
 #ifndef NVML_MIG_SIMULATOR_EXPORTED_H
 #define NVML_MIG_SIMULATOR_EXPORTED_H
 
@@ -14,6 +14,12 @@
 
 namespace nvml_mig::simulator {
 
+namespace played {
+#define NVML_SYMBOL(name, ret, args) ret name args;
+#define NVML_CLIENT_SYMBOL(name, ret, args) ret name args;
+#include "abi/symbols.h"
+}  // namespace played
+
 enum class Exported : unsigned {
 #define NVML_SYMBOL(name, ret, args) name,
 #define NVML_CLIENT_SYMBOL(name, ret, args) name,
@@ -26,6 +32,8 @@ enum class Exported : unsigned {
 void CountCall(Exported function);
 // Calls of the function so far in this process; ~0 when no such function is exported.
 unsigned long long CallsOf(const char* function);
+// The function of a name; false when no such one is exported.
+[[nodiscard]] bool FindExported(const char* name, Exported* function);
 
 }  // namespace nvml_mig::simulator
 #endif  // NVML_MIG_SIMULATOR_EXPORTED_H

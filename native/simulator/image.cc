@@ -100,8 +100,8 @@ std::uint64_t Image::current() const {
   return Shared<std::uint64_t>(&header().current).load(std::memory_order_acquire);
 }
 
-bool Image::retired() const {
-  return Shared<std::uint32_t>(&header().retired).load(std::memory_order_acquire) != 0;
+std::uint32_t Image::retired() const {
+  return Shared<std::uint32_t>(&header().retired).load(std::memory_order_acquire);
 }
 
 bool Image::IsSound() const {

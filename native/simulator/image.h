@@ -28,6 +28,17 @@ struct State {
 };
 static_assert(offsetof(State, gpus) == sizeof(NodeState));
 
+// What event sets are to be told of a change. Numbered, and put in the ring, as part of it.
+struct Outbox {
+  Event events[2 * kMaxGpus];
+  unsigned count = 0;
+
+  // Instances by their ids, or kNone8.
+  void Add(std::uint32_t type, unsigned gpu, std::uint64_t data = 0,
+           std::uint8_t gpuInstance = kNone8, std::uint8_t computeInstance = kNone8,
+           std::uint32_t pid = 0);
+};
+
 enum class OpenStatus {
   kOpened,
   kMissing,    // no such file
@@ -70,11 +81,17 @@ class Image {
   [[nodiscard]] const GpuBoard* boards() const {
     return reinterpret_cast<const GpuBoard*>(base_ + header().boardsOffset + sizeof(Node));
   }
+  // To be read and written word by word (words.h).
+  [[nodiscard]] Commons& commons() const {
+    return *reinterpret_cast<Commons*>(base_ + header().commonsOffset);
+  }
   [[nodiscard]] bool writable() const { return writable_; }
+  [[nodiscard]] const char* path() const { return path_; }
 
   // The number of the newest change: differs whenever the state does.
   [[nodiscard]] std::uint64_t current() const;
-  [[nodiscard]] bool retired() const;
+  // 0, kRetiredClosed or kRetiredReplaced.
+  [[nodiscard]] std::uint32_t retired() const;
 
   // The whole live part, or the part that belongs to one GPU; all of one moment. Return its number.
   std::uint64_t Read(State* out) const;
@@ -85,8 +102,32 @@ class Image {
   // an Image.
   template <class Rules>
   [[nodiscard]] ChangeStatus Change(Rules rules) {
+    return Change([&](State& state, Outbox&) { return rules(state); },
+                  [](const State&, std::uint64_t) {});
+  }
+  // As above with bool rules(State&, Outbox&); then published(const State&, change), while other
+  // changes are still kept out, unless nothing changed.
+  template <class Rules, class Published>
+  [[nodiscard]] ChangeStatus Change(Rules rules, Published published) {
+    struct Both {
+      Rules& rules;
+      Published& published;
+    } both = {rules, published};
     return ChangeWith(
-        [](void* context, State& state) { return (*static_cast<Rules*>(context))(state); }, &rules);
+        {[](void* context, State& state, Outbox& outbox) {
+           return static_cast<Both*>(context)->rules(state, outbox);
+         },
+         [](void* context, const State& state, std::uint64_t change) {
+           static_cast<Both*>(context)->published(state, change);
+         },
+         &both});
+  }
+  // Writes to the commons, with every change kept out: void write(Commons&), whose words are all
+  // written as shared ones.
+  template <class Write>
+  [[nodiscard]] ChangeStatus ChangeCommons(Write write) {
+    return ChangeCommonsWith([](void* context, Commons& commons) { (*static_cast<Write*>(context))(commons); },
+                             &write);
   }
   // Closes the node for changes by anyone; reads go on.
   [[nodiscard]] ChangeStatus Retire();
@@ -110,7 +151,14 @@ class Image {
   OpenStatus Map(const char* path, Reason* reason);
   bool VerifySlots(Reason* reason);
   bool RepairSlots(Reason* reason);
-  ChangeStatus ChangeWith(bool (*rules)(void*, State&), void* context);
+  struct Callbacks {
+    bool (*rules)(void*, State&, Outbox&);
+    void (*published)(void*, const State&, std::uint64_t);
+    void* context;
+  };
+  ChangeStatus ChangeWith(const Callbacks& callbacks);
+  ChangeStatus ChangeCommonsWith(void (*write)(void*, Commons&), void* context);
+  void WriteEvents(const Outbox& outbox, std::uint64_t last);
 
   std::uint8_t* base_ = nullptr;
   std::size_t bytes_ = 0;

@@ -38,10 +38,39 @@ void StoreWords(std::uint8_t* to, const void* from, std::size_t bytes) {
 
 }  // namespace
 
-ChangeStatus Image::ChangeWith(bool (*rules)(void*, State&), void* context) {
+void Outbox::Add(std::uint32_t type, unsigned gpu, std::uint64_t data, std::uint8_t gpuInstance,
+                 std::uint8_t computeInstance, std::uint32_t pid) {
+  if (count == sizeof(events) / sizeof(events[0])) return;
+  events[count++] = {0,           type,            pid, data, static_cast<std::uint8_t>(gpu),
+                     gpuInstance, computeInstance, {}};
+}
+
+// Before `current` names the change whose last event this is, so that nobody looks for them yet but a
+// reader who is a whole ring behind; that one sees by their numbers that his are gone.
+void Image::WriteEvents(const Outbox& outbox, std::uint64_t last) {
+  for (unsigned i = 0; i < outbox.count; i++) {
+    Event event = outbox.events[i];
+    event.seq = last - outbox.count + 1 + i;
+    auto* const place = reinterpret_cast<std::uint8_t*>(&commons().events[event.seq % kEventRing]);
+    Shared<std::uint64_t>(place).store(0, std::memory_order_relaxed);
+    std::atomic_thread_fence(std::memory_order_release);
+    StoreWords(place + sizeof(event.seq), &event.type, sizeof(event) - sizeof(event.seq));
+    Shared<std::uint64_t>(place).store(event.seq, std::memory_order_release);
+  }
+}
+
+ChangeStatus Image::ChangeCommonsWith(void (*write)(void*, Commons&), void* context) {
   ImageLock lock;
   if (const ChangeStatus taken = lock.Take(*this); taken != ChangeStatus::kDone) return taken;
-  if (retired()) return ChangeStatus::kRetired;
+  if (retired() != 0) return ChangeStatus::kRetired;
+  write(context, commons());
+  return ChangeStatus::kDone;
+}
+
+ChangeStatus Image::ChangeWith(const Callbacks& callbacks) {
+  ImageLock lock;
+  if (const ChangeStatus taken = lock.Take(*this); taken != ChangeStatus::kDone) return taken;
+  if (retired() != 0) return ChangeStatus::kRetired;
 
   const std::uint64_t slotBytes = header().slotBytes;
   const std::uint64_t now = current();
@@ -50,7 +79,9 @@ ChangeStatus Image::ChangeWith(bool (*rules)(void*, State&), void* context) {
   if (next.head.seq != now) return ChangeStatus::kDamaged;
   SIMULATOR_STEP(copied);
 
-  if (!rules(context, next.state)) return ChangeStatus::kDeclined;
+  Outbox outbox;
+  if (!callbacks.rules(callbacks.context, next.state, outbox)) return ChangeStatus::kDeclined;
+  next.state.node.events += outbox.count;
   if (WordsEqual(&next, slot(now), slotBytes)) return ChangeStatus::kDone;
   SIMULATOR_STEP(ruled);
 
@@ -58,19 +89,21 @@ ChangeStatus Image::ChangeWith(bool (*rules)(void*, State&), void* context) {
   next.head.checksum = Checksum(&next.state, slotBytes - sizeof(Slot));
   SIMULATOR_STEP(sealed);
 
+  WriteEvents(outbox, next.state.node.events);
   // A reader that meets a word of the new contents then also meets a `current` that tells it so.
   std::atomic_thread_fence(std::memory_order_release);
   StoreWords(slot(now + kAdvance), &next, slotBytes);
   SIMULATOR_STEP(written);
   Shared<std::uint64_t>(&header().current).store(now + kAdvance, std::memory_order_release);
   SIMULATOR_STEP(published);
+  callbacks.published(callbacks.context, next.state, now + kAdvance);
   return ChangeStatus::kDone;
 }
 
 ChangeStatus Image::Retire() {
   ImageLock lock;
   if (const ChangeStatus taken = lock.Take(*this); taken != ChangeStatus::kDone) return taken;
-  Shared<std::uint32_t>(&header().retired).store(1, std::memory_order_release);
+  Shared<std::uint32_t>(&header().retired).store(kRetiredClosed, std::memory_order_release);
   return ChangeStatus::kDone;
 }
 

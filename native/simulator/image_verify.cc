@@ -92,7 +92,7 @@ bool VerifyHeader(const ImageHeader& header, std::uint64_t fileBytes, Reason* re
   }
   if (header.headerBytes != kImageHeaderBytes || header.nodeBytes != sizeof(Node) ||
       header.gpuBoardBytes != sizeof(GpuBoard) || header.nodeStateBytes != sizeof(NodeState) ||
-      header.gpuStateBytes != sizeof(GpuState)) {
+      header.gpuStateBytes != sizeof(GpuState) || header.commonsBytes != sizeof(Commons)) {
     reason->Say("The image's records have other sizes than this library's.");
     return false;
   }
@@ -117,7 +117,8 @@ bool VerifyHeader(const ImageHeader& header, std::uint64_t fileBytes, Reason* re
   const Section sections[] = {{"the header", 0, kImageHeaderBytes},
                               {"the boards", header.boardsOffset, header.boardsBytes},
                               {"slot 0", header.slotOffset[0], header.slotBytes},
-                              {"slot 1", header.slotOffset[1], header.slotBytes}};
+                              {"slot 1", header.slotOffset[1], header.slotBytes},
+                              {"the commons", header.commonsOffset, header.commonsBytes}};
   for (const Section& section : sections) {
     if (section.offset % kSectionAlignment != 0 || section.offset > fileBytes ||
         section.bytes > fileBytes - section.offset) {

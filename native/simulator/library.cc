@@ -99,7 +99,7 @@ void SeeAfresh(const Image& node) {
     NodeState state;
     GpuState live;
     const std::uint64_t change = node.ReadGpu(gpu, &state, &live);
-    SeeMigDevices({node.node(), node.boards()[gpu], state, live, gpu}, change);
+    SeeMigDevices({node.node(), node.boards()[gpu], state, live, gpu, CallerRights(state)}, change);
   }
 }
 

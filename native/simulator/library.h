@@ -4,9 +4,15 @@
 #ifndef NVML_MIG_SIMULATOR_LIBRARY_H
 #define NVML_MIG_SIMULATOR_LIBRARY_H
 
+#include <cstring>
+
 #include "abi/nvml_abi.h"
+#include "clients.h"
+#include "events.h"
 #include "image.h"
+#include "image_verify.h"
 #include "machine.h"
+#include "root.h"
 
 namespace nvml_mig::simulator {
 
@@ -18,6 +24,9 @@ nvmlReturn_t Shutdown();
 // The node's image between init and the last shutdown, nullptr otherwise. After fork() the child is
 // not initialised until it does so itself.
 Image* InitialisedImage();
+
+// The rights of this process's callers: the node's, but in a container the container's.
+inline unsigned CallerRights(const NodeState& node) { return node.rights; }
 
 // Number of the present period between a first init and its last shutdown: 1 and up. What belongs to a
 // period, such as an event set, ends with it.
@@ -46,18 +55,29 @@ class PreInitImage {
 // The code for a change that the image did not take.
 nvmlReturn_t CodeOf(ChangeStatus status, Reason* reason);
 
-// Runs rules(State&, Reason*) as one change of the node: its code is the outcome. What it leaves is
-// published when that is NVML_SUCCESS and the state is a possible one.
+// Runs rules(State&, Outbox&, Reason*) as one change of the node: its code is the outcome. What it
+// leaves is published when that is NVML_SUCCESS and the state is a possible one; then who waits for
+// events is told, and root/ shows the instances that there are.
 template <class Rules>
 nvmlReturn_t ChangeNode(Image& image, Reason* reason, Rules rules) {
   nvmlReturn_t outcome = NVML_ERROR_UNKNOWN;
-  auto checked = [&](State& state) {
-    outcome = rules(state, reason);
-    if (outcome != NVML_SUCCESS || CheckState(image, state, reason)) return outcome == NVML_SUCCESS;
-    outcome = NVML_ERROR_UNKNOWN;
-    return false;
+  State before;
+  auto checked = [&](State& state, Outbox& outbox) {
+    std::memcpy(&before, &state, SlotContentBytes(image.gpu_count()) - sizeof(Slot));
+    ForgetEndedClients(state.node);
+    outcome = rules(state, outbox, reason);
+    if (outcome != NVML_SUCCESS) return false;
+    if (!CheckState(image, state, reason)) {
+      outcome = NVML_ERROR_UNKNOWN;
+      return false;
+    }
+    TellMigChanges(image, before, state, &outbox);
+    return true;
   };
-  const ChangeStatus status = image.Change(checked);
+  auto published = [&](const State& state, std::uint64_t change) {
+    ShowInstances(image, before, state, change);
+  };
+  const ChangeStatus status = image.Change(checked, published);
   if (status == ChangeStatus::kDone || status == ChangeStatus::kDeclined) return outcome;
   return CodeOf(status, reason);
 }

@@ -22,6 +22,7 @@ struct GpuView {
   const NodeState& node;
   const GpuState& gpu;
   unsigned index;
+  unsigned rights;  // of who looks: kRootRight, kConfigRight, kMonitorRight
 };
 
 // One GPU to change.
@@ -31,13 +32,19 @@ struct GpuEdit {
   NodeState& node;
   GpuState& gpu;
   unsigned index;
+  unsigned rights;  // of who changes it
 
-  GpuView view() const { return {driver, board, node, gpu, index}; }
+  GpuView view() const { return {driver, board, node, gpu, index, rights}; }
 };
 
-// Profile information needs no privilege since branch 510; all that lists, creates or destroys does.
+// What a caller's rights allow. Root may everything; the capability mig/config is for creating and
+// destroying, mig/monitor for seeing every instance and what the GPU shows as a whole. That who may
+// create may also list is derived: there would be no other way to find what to destroy.
+inline bool MayConfigure(unsigned rights) { return (rights & (kRootRight | kConfigRight)) != 0; }
+inline bool MayList(unsigned rights) { return rights != 0; }
+// Profile information needs no privilege since branch 510.
 inline bool MayReadProfiles(const GpuView& at) {
-  return at.node.unprivileged == 0 || at.driver.driverBranch >= 510;
+  return MayList(at.rights) || at.driver.driverBranch >= 510;
 }
 
 // Whether the release tells profiles and their placements also while MIG is off.

@@ -74,7 +74,7 @@ nvmlReturn_t ComputeProfileBySlot(const GpuView& at, const GpuInstance& instance
 
 nvmlReturn_t ComputePlacements(const GpuView& at, const GpuInstance& instance, unsigned id,
                                const ComputeProfile** profile) {
-  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (!MayList(at.rights)) return NVML_ERROR_NO_PERMISSION;
   const GpuInstanceProfile& offers = ProfileOf(at.board, instance);
   unsigned index;
   if (!Find(offers, id, &index)) return NVML_ERROR_NOT_SUPPORTED;
@@ -84,7 +84,7 @@ nvmlReturn_t ComputePlacements(const GpuView& at, const GpuInstance& instance, u
 
 nvmlReturn_t ComputeInstanceCapacity(const GpuView& at, const GpuInstance& instance, unsigned id,
                                      unsigned* count) {
-  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (!MayList(at.rights)) return NVML_ERROR_NO_PERMISSION;
   const GpuInstanceProfile& offers = ProfileOf(at.board, instance);
   unsigned profile;
   if (!Find(offers, id, &profile)) return NVML_ERROR_NOT_SUPPORTED;
@@ -95,7 +95,7 @@ nvmlReturn_t ComputeInstanceCapacity(const GpuView& at, const GpuInstance& insta
 nvmlReturn_t ListComputeInstances(const GpuView& at, const GpuInstance& instance, unsigned id,
                                   const ComputeInstance* (&computes)[kMaxComputeInstances],
                                   unsigned* count) {
-  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (!MayList(at.rights)) return NVML_ERROR_NO_PERMISSION;
   unsigned profile;
   if (!Find(ProfileOf(at.board, instance), id, &profile)) return NVML_ERROR_NOT_SUPPORTED;
   *count = 0;
@@ -109,14 +109,14 @@ nvmlReturn_t ListComputeInstances(const GpuView& at, const GpuInstance& instance
 
 nvmlReturn_t ComputeInstanceById(const GpuView& at, const GpuInstance& instance, unsigned id,
                                  const ComputeInstance** compute) {
-  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (!MayList(at.rights)) return NVML_ERROR_NO_PERMISSION;
   *compute = FindComputeInstance(instance, id);
   return *compute == nullptr ? NVML_ERROR_NOT_FOUND : NVML_SUCCESS;
 }
 
 nvmlReturn_t CreateComputeInstance(const GpuEdit& at, GpuInstance& instance, unsigned id,
                                    const Placement* wanted, const ComputeInstance** created) {
-  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (!MayConfigure(at.rights)) return NVML_ERROR_NO_PERMISSION;
   const GpuInstanceProfile& offers = ProfileOf(at.board, instance);
   unsigned profile;
   if (!Find(offers, id, &profile)) return NVML_ERROR_NOT_SUPPORTED;
@@ -149,7 +149,7 @@ nvmlReturn_t CreateComputeInstance(const GpuEdit& at, GpuInstance& instance, uns
 
 nvmlReturn_t DestroyComputeInstance(const GpuEdit& at, GpuInstance& instance,
                                     ComputeInstance& compute) {
-  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (!MayConfigure(at.rights)) return NVML_ERROR_NO_PERMISSION;
   if (HasClients(at.node, at.index, instance, compute)) return NVML_ERROR_IN_USE;
   compute = {};
   at.node.destroyed++;

@@ -78,7 +78,7 @@ const std::uint8_t* MigDeviceUuid(const GpuBoard& board, const MigDevice& device
 }
 
 bool MayReadWhole(const GpuView& at) {
-  return at.node.unprivileged == 0 || at.gpu.migCurrent != NVML_DEVICE_MIG_ENABLE;
+  return (at.rights & (kRootRight | kMonitorRight)) != 0 || at.gpu.migCurrent != NVML_DEVICE_MIG_ENABLE;
 }
 
 // A partitioned GPU shows what its instances use together.

@@ -80,13 +80,13 @@ nvmlReturn_t GpuProfileById(const GpuView& at, unsigned id, const GpuInstancePro
 }
 
 nvmlReturn_t GpuPlacements(const GpuView& at, unsigned id, const GpuInstanceProfile** profile) {
-  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (!MayList(at.rights)) return NVML_ERROR_NO_PERMISSION;
   if (!ListsProfiles(at)) return NVML_ERROR_NOT_SUPPORTED;
   return GpuProfileById(at, id, profile);
 }
 
 nvmlReturn_t GpuInstanceCapacity(const GpuView& at, unsigned id, unsigned* count) {
-  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (!MayList(at.rights)) return NVML_ERROR_NO_PERMISSION;
   unsigned profile;
   if (!Find(at.board, id, &profile)) return NVML_ERROR_NOT_SUPPORTED;
   const Partition partition = PartitionOf(at.board, at.gpu);
@@ -98,7 +98,7 @@ nvmlReturn_t GpuInstanceCapacity(const GpuView& at, unsigned id, unsigned* count
 
 nvmlReturn_t ListGpuInstances(const GpuView& at, unsigned id,
                               const GpuInstance* (&instances)[kMaxGpuInstances], unsigned* count) {
-  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (!MayList(at.rights)) return NVML_ERROR_NO_PERMISSION;
   if (MigIsOff(at)) return NVML_ERROR_NOT_SUPPORTED;
   unsigned profile;
   if (!Find(at.board, id, &profile)) return NVML_ERROR_INVALID_ARGUMENT;
@@ -112,7 +112,7 @@ nvmlReturn_t ListGpuInstances(const GpuView& at, unsigned id,
 }
 
 nvmlReturn_t GpuInstanceById(const GpuView& at, unsigned id, const GpuInstance** instance) {
-  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (!MayList(at.rights)) return NVML_ERROR_NO_PERMISSION;
   if (MigIsOff(at)) return NVML_ERROR_NOT_SUPPORTED;
   *instance = FindGpuInstance(at.gpu, id);
   return *instance == nullptr ? NVML_ERROR_NOT_FOUND : NVML_SUCCESS;
@@ -120,7 +120,7 @@ nvmlReturn_t GpuInstanceById(const GpuView& at, unsigned id, const GpuInstance**
 
 nvmlReturn_t CreateGpuInstance(const GpuEdit& at, unsigned id, const Placement* wanted,
                                const GpuInstance** created) {
-  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (!MayConfigure(at.rights)) return NVML_ERROR_NO_PERMISSION;
   if (MigIsOff(at.view())) return NVML_ERROR_NOT_SUPPORTED;
   unsigned profile;
   if (!Find(at.board, id, &profile)) return NVML_ERROR_INVALID_ARGUMENT;
@@ -153,7 +153,7 @@ nvmlReturn_t CreateGpuInstance(const GpuEdit& at, unsigned id, const Placement* 
 }
 
 nvmlReturn_t DestroyGpuInstance(const GpuEdit& at, GpuInstance& instance) {
-  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if (!MayConfigure(at.rights)) return NVML_ERROR_NO_PERMISSION;
   const bool inhabited =
       std::any_of(std::begin(instance.computeInstances), std::end(instance.computeInstances),
                   [](const ComputeInstance& it) { return it.stamp != 0; });

@@ -24,7 +24,7 @@ nvmlReturn_t GetMigMode(const GpuView& at, unsigned* current, unsigned* pending)
 
 nvmlReturn_t SetMigMode(const GpuEdit& at, unsigned mode, nvmlReturn_t* activation) {
   if (mode > NVML_DEVICE_MIG_ENABLE) return NVML_ERROR_INVALID_ARGUMENT;
-  if (at.node.unprivileged != 0) return NVML_ERROR_NO_PERMISSION;
+  if ((at.rights & kRootRight) == 0) return NVML_ERROR_NO_PERMISSION;
   if (at.board.profileCount == 0) return NVML_ERROR_NOT_SUPPORTED;
 
   *activation = NVML_SUCCESS;
@@ -38,7 +38,7 @@ nvmlReturn_t SetMigMode(const GpuEdit& at, unsigned mode, nvmlReturn_t* activati
   at.gpu.migPending = mode;
   if (at.board.modeNeedsReset != 0 && held) {
     *activation = NVML_ERROR_IN_USE;
-  } else if (at.board.modeNeedsReset != 0 && at.driver.passthrough != 0) {
+  } else if (at.board.modeNeedsReset != 0 && at.driver.platform == kPassthrough) {
     *activation = NVML_ERROR_RESET_REQUIRED;
   } else {
     at.gpu.migCurrent = mode;

@@ -117,7 +117,7 @@ nvmlReturn_t ResetGpu(const GpuEdit& at, Reason* reason) {
     SayHolders(at.node, at.index, reason);
     return NVML_ERROR_IN_USE;
   }
-  if (at.driver.passthrough != 0) {
+  if (at.driver.platform == kPassthrough) {
     reason->Say("GPU %u is passed through to this machine, which cannot reset it: reboot instead.",
                 at.index);
     return NVML_ERROR_NOT_SUPPORTED;
@@ -144,7 +144,7 @@ nvmlReturn_t ReloadDriver(const Image& image, State& state, Reason* reason) {
     return NVML_ERROR_IN_USE;
   }
   for (unsigned gpu = 0; gpu < image.gpu_count(); gpu++) {
-    if (image.node().passthrough != 0) {
+    if (image.node().platform == kPassthrough) {
       DropInstances(state.node, state.gpus[gpu]);
     } else {
       ResetState(state.node, state.gpus[gpu]);
@@ -187,7 +187,9 @@ nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, std::uint6
              Recorded(place.gpuInstance),
              Recorded(place.computeInstance),
              static_cast<std::uint8_t>(place.kind),
-             memoryMiB};
+             memoryMiB,
+             0,
+             {}};
   return NVML_SUCCESS;
 }
 

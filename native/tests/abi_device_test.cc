@@ -238,7 +238,7 @@ TEST_CASE("memory and BAR1 of GPUs and MIG devices") {
   CHECK(node.nvmlDeviceGetBAR1MemoryInfo(node.mig(1), &bar1) == NVML_SUCCESS);
   CHECK(bar1.bar1Total == 8191 * kMiB);
 
-  CHECK(node.Command(kSimulatorSetPrivileged, {0}) == NVML_SUCCESS);
+  CHECK(node.Command(kSimulatorSetRights, {0}) == NVML_SUCCESS);
   CHECK(node.nvmlDeviceGetMemoryInfo(node.gpu(0), &memory) == NVML_ERROR_NO_PERMISSION);
   CHECK(node.nvmlDeviceGetMemoryInfo(node.gpu(1), &memory) == NVML_SUCCESS);
   CHECK(node.nvmlDeviceGetMemoryInfo(node.mig(0), &memory) == NVML_SUCCESS);

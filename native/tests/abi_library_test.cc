@@ -178,15 +178,15 @@ TEST_CASE("the control table acts on the node without initialising it") {
         NVML_ERROR_NOT_FOUND);
   CHECK(node.Command(static_cast<SimulatorCommand>(99)) == NVML_ERROR_INVALID_ARGUMENT);
   constexpr unsigned none[kSimulatorMaxArguments] = {};
-  CHECK(node.control().command(kSimulatorCheck, none, nullptr, 0) == NVML_SUCCESS);
+  CHECK(node.control().command(kSimulatorCheck, none, nullptr, nullptr, 0) == NVML_SUCCESS);
   unsigned count = 0;
   CHECK(node.nvmlDeviceGetCount_v2(&count) == NVML_ERROR_UNINITIALIZED);
 
   REQUIRE(node.nvmlInit_v2() == NVML_SUCCESS);
   nvmlReturn_t activation;
-  CHECK(node.Command(kSimulatorSetPrivileged, {0}) == NVML_SUCCESS);
+  CHECK(node.Command(kSimulatorSetRights, {0}) == NVML_SUCCESS);
   CHECK(node.nvmlDeviceSetMigMode(node.gpu(), 1, &activation) == NVML_ERROR_NO_PERMISSION);
-  CHECK(node.Command(kSimulatorSetPrivileged, {1}) == NVML_SUCCESS);
+  CHECK(node.Command(kSimulatorSetRights, {kRootRight}) == NVML_SUCCESS);
   node.Enable();
   CHECK(node.Command(kSimulatorRetire) == NVML_SUCCESS);
   CHECK(node.nvmlDeviceSetMigMode(node.gpu(), 0, &activation) == NVML_ERROR_DRIVER_NOT_LOADED);
@@ -221,7 +221,7 @@ TEST_CASE("a bad image makes init fail and is explained") {
   CHECK(node.nvmlInit_v2() == NVML_ERROR_UNKNOWN);
   CHECK(node.Command(kSimulatorCheck) == NVML_ERROR_UNKNOWN);
   CHECK(std::string(node.text) ==
-        "The image has layout version 9; this library reads version 2.");
+        "The image has layout version 9; this library reads version 3.");
 
   std::filesystem::remove(node.directory.image_path());
   CHECK(node.nvmlInit_v2() == NVML_ERROR_DRIVER_NOT_LOADED);

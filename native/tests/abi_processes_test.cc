@@ -125,7 +125,7 @@ TEST_CASE("a partitioned GPU lists all with their instances, a MIG device its ow
   CHECK(node.nvmlDeviceGetMemoryInfo(node.gpu(), &memory) == NVML_SUCCESS);
   CHECK(memory.used == (12 + 12 + 100 + 200) * kMiB);
 
-  REQUIRE(node.Command(kSimulatorSetPrivileged, {0}) == NVML_SUCCESS);
+  REQUIRE(node.Command(kSimulatorSetRights, {0}) == NVML_SUCCESS);
   CHECK(node.nvmlDeviceGetComputeRunningProcesses_v3(node.gpu(), &count, rows) ==
         NVML_ERROR_NO_PERMISSION);
   CHECK(node.nvmlDeviceGetComputeRunningProcesses_v3(node.mig(1), &count, rows) == NVML_SUCCESS);

@@ -123,7 +123,7 @@ TEST_CASE("records and sections of other sizes are refused, whichever they are")
 TEST_CASE("what is wrong with an image is said") {
   CheckSays(SentenceFor([](Bytes& it) { HeaderOf(it).magic++; }), "does not start as");
   CheckSays(SentenceFor([](Bytes& it) { HeaderOf(it).layoutVersion = 1; }),
-            "layout version 1; this library reads version 2");
+            "layout version 1; this library reads version 3");
   CheckSays(SentenceFor([](Bytes& it) { HeaderOf(it).nodeId[3] ^= 1; }), "header is damaged");
   CheckSays(SentenceFor([](Bytes& it) { BoardOf(it, 1).name[0] ^= 1; }), "boards are damaged");
   CheckSays(SentenceFor([](Bytes& it) {
@@ -155,7 +155,12 @@ TEST_CASE("what is wrong with an image is said") {
               HeaderOf(it).slotOffset[1] += 64;
               SealHeader(it);
             }),
-            "slot 1 lie outside the file");
+            "slot 1 and the commons overlap");
+  CheckSays(SentenceFor([](Bytes& it) {
+              HeaderOf(it).commonsOffset += 64;
+              SealHeader(it);
+            }),
+            "the commons lie outside the file");
   CheckSays(SentenceFor([](Bytes& it) {
               HeaderOf(it).slotOffset[0] = 0;
               SealHeader(it);

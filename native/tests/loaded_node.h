@@ -39,10 +39,11 @@ class LoadedNode {
     REQUIRE(nvmlInternalGetExportTable(&table, kSimulatorControlGuid) == NVML_SUCCESS);
     return *static_cast<const SimulatorControl*>(table);
   }
-  nvmlReturn_t Command(SimulatorCommand command, std::initializer_list<unsigned> given = {}) {
+  nvmlReturn_t Command(SimulatorCommand command, std::initializer_list<unsigned> given = {},
+                       const char* name = nullptr) {
     unsigned arguments[kSimulatorMaxArguments] = {};
     std::copy(given.begin(), given.end(), arguments);
-    return control().command(command, arguments, text, sizeof(text));
+    return control().command(command, arguments, name, text, sizeof(text));
   }
   nvmlDevice_t gpu(unsigned index = 0) const {
     nvmlDevice_t device = nullptr;

@@ -203,7 +203,7 @@ TEST_CASE("without privilege only what describes the board, and MIG devices, are
     unsigned gi = 0, ci = 0, start = 0, count = 0;
     REQUIRE(world.Create(9, &gi) == NVML_SUCCESS);
     REQUIRE(world.CreateCompute(gi, 2, &ci, &start) == NVML_SUCCESS);
-    world.state.node.unprivileged = 1;
+    world.state.node.rights = 0;
     const auto info = branch < 510 ? NVML_ERROR_NO_PERMISSION : NVML_SUCCESS;
     GpuInstance& instance = world.instance(gi);
     const GpuInstanceProfile* profile;

@@ -20,7 +20,7 @@ void CheckMode(World& world, unsigned current, unsigned pending, unsigned gpu = 
 
 Node Passthrough() {
   Node node = Driver(550);
-  node.passthrough = 1;
+  node.platform = kPassthrough;
   return node;
 }
 

@@ -76,7 +76,9 @@ std::vector<std::uint8_t> MakeImage(const Node& node, const std::vector<GpuBoard
   header.slotBytes = RoundUp(SlotContentBytes(header.gpuCount));
   header.slotOffset[0] = header.boardsOffset + header.boardsBytes;
   header.slotOffset[1] = header.slotOffset[0] + header.slotBytes;
-  header.fileBytes = header.slotOffset[1] + header.slotBytes;
+  header.commonsOffset = header.slotOffset[1] + header.slotBytes;
+  header.commonsBytes = sizeof(Commons);
+  header.fileBytes = header.commonsOffset + RoundUp(sizeof(Commons));
 
   std::vector<std::uint8_t> image(header.fileBytes);
   std::memcpy(image.data(), &header, sizeof(header));
@@ -85,8 +87,10 @@ std::vector<std::uint8_t> MakeImage(const Node& node, const std::vector<GpuBoard
     std::memcpy(&BoardOf(image, 0), boards.data(), boards.size() * sizeof(GpuBoard));
   }
   SealBoards(image);
-  SealSlot(image, 0);
-  SealSlot(image, 1);
+  for (unsigned slot : {0u, 1u}) {
+    StateOf(image, slot).node.rights = kRootRight;
+    SealSlot(image, slot);
+  }
   return image;
 }
 

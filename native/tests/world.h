@@ -31,7 +31,7 @@ struct World {
   }
 
   GpuEdit edit(unsigned gpu = 0) {
-    return {image.node(), image.boards()[gpu], state.node, state.gpus[gpu], gpu};
+    return {image.node(), image.boards()[gpu], state.node, state.gpus[gpu], gpu, state.node.rights};
   }
   GpuView view(unsigned gpu = 0) { return edit(gpu).view(); }
 

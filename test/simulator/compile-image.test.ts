@@ -3,6 +3,7 @@ import t from 'tap'
 import { checksum } from '../../lib/simulator/checksum.js'
 import { compileImage } from '../../lib/simulator/compile-image.js'
 import {
+  BARE_METAL,
   ComputeProfile,
   GpuBoard,
   GpuInstanceProfile,
@@ -11,7 +12,9 @@ import {
   ImageHeader,
   Node,
   NodeState,
+  PASSTHROUGH,
   Readings,
+  ROOT_RIGHT,
   Slot
 } from '../../lib/simulator/image-layout.js'
 import { planNode, readRequest, type SimulateOptions } from '../../lib/simulator/request.js'
@@ -86,6 +89,8 @@ t.test('header and slots', async t => {
     t.ok(content.subarray(readings, readings + Readings.bytes).some(Boolean), 'each GPU shows something')
     content.fill(0, readings, readings + Readings.bytes)
   }
+  t.equal(u32(content, 0, NodeState.rights), ROOT_RIGHT)
+  content.fill(0, NodeState.rights.offset, NodeState.rights.offset + 4)
   t.same(content, Buffer.alloc(content.length), 'which is a node with nothing on it')
   t.not(image.readBigUInt64LE(slots[1] + 8), slowChecksum(content), 'slot 1 holds no change')
 })
@@ -97,13 +102,13 @@ t.test('the node', async t => {
   t.equal(text(image, IMAGE_HEADER_BYTES, Node.nvmlVersion), '12.550.163.01')
   t.equal(u32(image, IMAGE_HEADER_BYTES, Node.cudaDriverVersion), 12040)
   t.equal(u32(image, IMAGE_HEADER_BYTES, Node.driverBranch), 550)
-  t.equal(u32(image, IMAGE_HEADER_BYTES, Node.passthrough), 0)
-  t.equal(u32(node({ platform: 'passthrough' }), IMAGE_HEADER_BYTES, Node.passthrough), 1)
+  t.equal(u32(image, IMAGE_HEADER_BYTES, Node.platform), BARE_METAL)
+  t.equal(u32(node({ platform: 'passthrough' }), IMAGE_HEADER_BYTES, Node.platform), PASSTHROUGH)
   t.equal(u32(image, IMAGE_HEADER_BYTES, Node.legacyMigUuids), 0)
   t.equal(u32(node({ driver: '460' }), IMAGE_HEADER_BYTES, Node.legacyMigUuids), 1)
   const unprivileged = node({ privileged: false })
   const slot = Number(unprivileged.readBigUInt64LE(ImageHeader.slotOffset.offset))
-  t.equal(u32(unprivileged, slot + Slot.bytes, NodeState.unprivileged), 1)
+  t.equal(u32(unprivileged, slot + Slot.bytes, NodeState.rights), 0)
 })
 
 t.test('a board', async t => {

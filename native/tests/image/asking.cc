@@ -88,7 +88,7 @@ void Asking::MustBeConsistent() {
   char why[256];
   const auto* control = static_cast<const SimulatorControl*>(table);
   constexpr unsigned none[kSimulatorMaxArguments] = {};
-  const nvmlReturn_t code = control->command(kSimulatorCheck, none, why, sizeof(why));
+  const nvmlReturn_t code = control->command(kSimulatorCheck, none, nullptr, why, sizeof(why));
   EXPECT(code == NVML_SUCCESS, "the library read: %s", why);
 }
 

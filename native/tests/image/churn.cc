@@ -41,7 +41,7 @@ bool DestroyIn(const GpuEdit& at, GpuInstance* instance, Random* random) {
 
 bool TryOne(const Image& image, Random* random, State& state) {
   const unsigned gpu = static_cast<unsigned>(random->Below(image.gpu_count()));
-  const GpuEdit at = {image.node(), image.boards()[gpu], state.node, state.gpus[gpu], gpu};
+  const GpuEdit at = {image.node(), image.boards()[gpu], state.node, state.gpus[gpu], gpu, kRootRight};
   GpuInstance* instance = Draw(at.gpu.gpuInstances, random);
   switch (random->Below(4)) {
     case 0: return Create(at, random);

@@ -1,0 +1,7 @@
+#include "clients.h"
+
+namespace nvml_mig::simulator {
+
+void ForgetEndedClients(NodeState&) {}
+
+}  // namespace nvml_mig::simulator
