@@ -1,43 +1,15 @@
 /** A simulated node and the world around its GPUs: resets, reboots, clients, permissions. */
 import { randomInt } from 'node:crypto'
 import { checkOptions, flag, shown, wholeNumber } from '../arguments.js'
-import { type Binding, binding } from '../binding.js'
-import { nvmlCode } from '../errors.js'
 import { series } from '../layout/suggest.js'
 import type { NodePlan } from './compile-image.js'
+import { Command, halves, NONE, NodeControl } from './control.js'
 import { SimulatorError } from './errors.js'
 import type { FilledFigure } from './fill.js'
 import { ROOT_RIGHT } from './image-layout.js'
 import { type NodePlace, removeNode } from './node-directory.js'
 import { checkReadings, type GpuReadings, numberOf, type ReadingName, word } from './readings.js'
 import type { GiNumbering } from './request.js'
-
-/** SimulatorCommand of native/abi/simulator_control.h. @internal */
-export const Command = {
-  reset: 1,
-  reboot: 2,
-  reloadDriver: 3,
-  setRights: 4,
-  startClient: 5,
-  stopClient: 6,
-  retire: 7,
-  check: 8,
-  setReading: 9,
-  raiseEvent: 10,
-  setActivity: 11,
-  setHealth: 12,
-  inject: 13,
-  removeFault: 14,
-  releaseFault: 15,
-  reportFault: 16,
-  setMode: 17,
-  placeGpuInstance: 18,
-  placeComputeInstance: 19
-} as const
-
-/** kSimulatorNone. */
-const NO_INSTANCE = 0xffffffff
-const UNKNOWN_MEMORY = NO_INSTANCE
 
 /** A GPU of a simulated node. Serial, UUID and bus id are derived from the model and the index. */
 export interface SimulatedGpu {
@@ -107,7 +79,7 @@ export class SimulatedNode {
   readonly gpus: readonly SimulatedGpu[]
   readonly #place: NodePlace
   readonly #temporary: boolean
-  #closed = false
+  readonly #control: NodeControl
   #closing: Promise<void> | undefined
 
   /** @internal */
@@ -117,6 +89,7 @@ export class SimulatedNode {
     this.dir = place.dir
     this.library = place.library
     this.root = place.root
+    this.#control = new NodeControl(place.library, place.dir)
     this.driver = plan.release.version
     this.gpus = plan.gpus.map(({ board, identity, giNumbering, filled }, index) => ({
       index,
@@ -132,23 +105,23 @@ export class SimulatedNode {
 
   /** What `nvidia-smi -r` does to a GPU: its instances are gone and a pending MIG mode takes effect. Refused while something uses it. */
   reset(gpu: number): void {
-    this.#command(Command.reset, this.#gpu('reset', gpu))
+    this.#control.command(Command.reset, this.#gpu('reset', gpu))
   }
 
   /** Restarts the machine: every instance and client is gone; Ampere keeps its MIG mode and completes a pending one, later boards forget it. */
   reboot(): void {
-    this.#command(Command.reboot)
+    this.#control.command(Command.reboot)
   }
 
   /** Unloads the kernel modules and loads them again. Refused while something uses a GPU. */
   reloadDriver(): void {
-    this.#command(Command.reloadDriver)
+    this.#control.command(Command.reloadDriver)
   }
 
   /** Whether callers have root's rights. NVML answers NO_PERMISSION to much without them. */
   setPrivileged(on: boolean): void {
     if (on === undefined) throw new TypeError('setPrivileged takes true or false')
-    this.#command(Command.setRights, flag('setPrivileged: on', on) ? ROOT_RIGHT : 0)
+    this.#control.command(Command.setRights, flag('setPrivileged: on', on) ? ROOT_RIGHT : 0)
   }
 
   /**
@@ -160,8 +133,7 @@ export class SimulatedNode {
   setReadings(gpu: number, readings: GpuReadings): void {
     const index = this.#gpu('setReadings', gpu)
     for (const [name, value] of Object.entries(checkReadings('setReadings', readings)) as [ReadingName, number | null][]) {
-      const bits = word(value)
-      this.#command(Command.setReading, index, numberOf(name), Number(bits & 0xffffffffn), Number(bits >> 32n))
+      this.#control.command(Command.setReading, index, numberOf(name), ...halves(word(value)))
     }
   }
 
@@ -183,14 +155,14 @@ export class SimulatedNode {
     if (!CLIENT_KINDS.includes(kind))
       throw new RangeError(`startClient: kind is ${series(CLIENT_KINDS.map(shown), 'or')}, not ${shown(kind)}`)
     const ids = [
-      gpuInstance === undefined ? NO_INSTANCE : wholeNumber('startClient: gpuInstance', gpuInstance),
-      computeInstance === undefined ? NO_INSTANCE : wholeNumber('startClient: computeInstance', computeInstance)
+      gpuInstance === undefined ? NONE : wholeNumber('startClient: gpuInstance', gpuInstance),
+      computeInstance === undefined ? NONE : wholeNumber('startClient: computeInstance', computeInstance)
     ]
     const place = [gpu, ...ids, pid, CLIENT_KINDS.indexOf(kind)]
-    this.#command(Command.startClient, ...place, memoryMiB ?? UNKNOWN_MEMORY)
+    this.#control.command(Command.startClient, ...place, memoryMiB ?? NONE)
     const stop = (): void => {
       try {
-        this.#command(Command.stopClient, ...place)
+        this.#control.command(Command.stopClient, ...place)
       } catch (error) {
         if (!(error instanceof SimulatorError && ['NOT_FOUND', 'CLOSED'].includes(error.code))) throw error
       }
@@ -206,12 +178,12 @@ export class SimulatedNode {
   calls(name: string): number {
     if (typeof name !== 'string')
       throw new TypeError(`calls: name is a string such as 'nvmlDeviceGetMigMode', not ${shown(name)}`)
-    return this.#ask(native => native.simulatorCalls(this.library, name))
+    return this.#control.calls(name)
   }
 
   /** Holds the live state against the rules of MIG; throws with what is wrong. */
   check(): void {
-    this.#command(Command.check)
+    this.#control.command(Command.check)
   }
 
   /**
@@ -229,13 +201,13 @@ export class SimulatedNode {
 
   async #end(): Promise<void> {
     try {
-      if (this.#temporary) this.#command(Command.retire)
+      if (this.#temporary) this.#control.command(Command.retire)
     } catch (error) {
       // Somebody removed or damaged it before: then there is nothing that anybody could still change.
       const gone: readonly string[] = ['NOT_A_NODE', 'DRIVER_NOT_LOADED', 'UNKNOWN']
       if (!(error instanceof SimulatorError && gone.includes(error.code))) throw error
     } finally {
-      this.#closed = true
+      this.#control.close()
       if (this.#temporary) await removeNode(this.#place)
     }
   }
@@ -245,33 +217,5 @@ export class SimulatedNode {
     throw new RangeError(
       `${method}: there is no GPU ${gpu}; this node has ${this.gpus.length === 1 ? 'GPU 0 alone' : `GPUs 0 to ${this.gpus.length - 1}`}`
     )
-  }
-
-  /** What `use` makes of the node's library, if it can still be loaded. */
-  #ask<T>(use: (native: Binding) => T): T {
-    if (this.#closed) throw new SimulatorError('CLOSED', `the simulated node in ${this.dir} was closed`)
-    const native = binding()
-    try {
-      return use(native)
-    } catch (cause) {
-      if (cause instanceof TypeError) throw cause
-      throw new SimulatorError(
-        'NOT_A_NODE',
-        `the simulated node in ${this.dir} is gone: ${(cause as Error).message}`,
-        undefined,
-        { cause }
-      )
-    }
-  }
-
-  /** Carries a command out, and answers with what it says. */
-  #command(command: number, ...args: number[]): string {
-    return this.#named(command, undefined, ...args)
-  }
-
-  #named(command: number, name: string | undefined, ...args: number[]): string {
-    const { status, text } = this.#ask(native => native.simulatorCommand(this.library, command, args, name))
-    if (status !== 0) throw new SimulatorError(nvmlCode(status), text, status)
-    return text
   }
 }

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { binding } from '../binding.js'
-import { Command } from './node.js'
+import { Command } from './control.js'
 
 /** The sentence, or undefined if nothing is wrong or the library is no node's. */
 export function problemOf(library: string): string | undefined {
