@@ -5,6 +5,8 @@
 #include <atomic>
 
 #include "dialect.h"
+#include "event_sets.h"
+#include "gpm.h"
 #include "image_lock.h"
 #include "seen_devices.h"
 
@@ -32,8 +34,8 @@ void AfterForkInChild() {
   pthread_mutex_unlock(&library);
 }
 
-// Handlers run in reverse order before a fork: this mutex is taken before the one for changes and the
-// one of what was seen, as everywhere.
+// Handlers run in reverse order before a fork: this mutex is taken before the one for changes and those
+// of what the process has seen and made, as everywhere.
 __attribute__((constructor)) void Load() {
   if (!PathBesideLibrary(reinterpret_cast<const void*>(&Load), kImageName, imagePath,
                          sizeof(imagePath))) {
@@ -41,6 +43,8 @@ __attribute__((constructor)) void Load() {
   }
   GuardForks();
   GuardSeenDevicesForForks();
+  GuardEventSetsForForks();
+  GuardGpmSamplesForForks();
   pthread_atfork(BeforeFork, AfterForkInParent, AfterForkInChild);
 }
 
@@ -118,8 +122,10 @@ nvmlReturn_t Initialise() {
 
 nvmlReturn_t Shutdown() {
   pthread_mutex_lock(&library);
-  if (initialised.load(std::memory_order_relaxed) != 0) {
-    initialised.fetch_sub(1, std::memory_order_release);
+  if (initialised.load(std::memory_order_relaxed) != 0 &&
+      initialised.fetch_sub(1, std::memory_order_release) == 1) {
+    // Who waits for events is to find that there is nothing to wait for any more.
+    image.load(std::memory_order_relaxed)->WakeWaiters();
   }
   pthread_mutex_unlock(&library);
   return NVML_SUCCESS;
