@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { type BoardRow, type ComputeProfileRow, excludedBeside, type GpuProfileRow } from './boards.js'
 import { checksum } from './checksum.js'
 import { type Dialects, dialectBits } from './dialects.js'
+import type { MigEvents } from './events.js'
 import type { FilledFigure } from './fill.js'
 import type { BoardIdentity } from './identity.js'
 import {
@@ -16,6 +17,9 @@ import {
   IMAGE_LAYOUT_VERSION,
   IMAGE_MAGIC,
   ImageHeader,
+  MIG_EVENTS_ALL,
+  MIG_EVENTS_NONE,
+  MIG_EVENTS_OWN,
   Node,
   NodeState,
   PASSTHROUGH,
@@ -43,9 +47,12 @@ export interface NodePlan {
   readonly platform: 'bare-metal' | 'passthrough'
   readonly privileged: boolean
   readonly dialects: Dialects
+  readonly migEvents: MigEvents
 }
 
 const PLATFORMS = { 'bare-metal': BARE_METAL, passthrough: PASSTHROUGH } as const
+
+const MIG_EVENTS = { all: MIG_EVENTS_ALL, own: MIG_EVENTS_OWN, none: MIG_EVENTS_NONE } as const
 
 /** NVML_DEVICE_ARCH_*. */
 export const ARCHITECTURES: Readonly<Record<string, number>> = { Ampere: 7, Ada: 8, Hopper: 9, Blackwell: 10 }
@@ -188,7 +195,7 @@ const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64
  * change 0, a node with MIG off on every GPU; slot 1 holds nothing yet. `description` is the node.json that
  * will lie beside it.
  */
-export function compileImage({ release, gpus, platform, privileged, dialects }: NodePlan, description = ''): Buffer {
+export function compileImage({ release, gpus, platform, privileged, dialects, migEvents }: NodePlan, description = ''): Buffer {
   const firstBoard = IMAGE_HEADER_BYTES + Node.bytes
   const boardsBytes = Node.bytes + gpus.length * GpuBoard.bytes
   const slotBytes = Slot.bytes + NodeState.bytes + gpus.length * GpuState.bytes
@@ -207,6 +214,7 @@ export function compileImage({ release, gpus, platform, privileged, dialects }: 
     gpuInstanceProfileSlots: release.gpuInstanceProfileSlots,
     computeInstanceProfileSlots: release.computeInstanceProfileSlots,
     platform: PLATFORMS[platform],
+    migEvents: MIG_EVENTS[migEvents],
     legacyMigUuids: release.branch < 470,
     wideProcessRows: writesWideProcessRows(release),
     dialects: dialectBits(dialects)

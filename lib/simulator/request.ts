@@ -6,6 +6,7 @@ import { checkBoard } from './check-board.js'
 import type { NodePlan } from './compile-image.js'
 import { checkDialects, type Dialects } from './dialects.js'
 import { SimulatorError } from './errors.js'
+import { MIG_EVENTS, type MigEvents } from './events.js'
 import { fillUnknown, renameFilled, unknowns } from './fill.js'
 import { identify } from './identity.js'
 import { MAX_GPUS } from './image-layout.js'
@@ -58,6 +59,8 @@ export interface SimulateOptions {
   readonly platform?: Platform
   /** Ways in which drivers were seen to differ, for clients that must not grow fitted to one. */
   readonly dialects?: Dialects
+  /** Who is told of MIG changes. 'all' if left out. */
+  readonly migEvents?: MigEvents
 }
 
 /** A request with nothing left out; node.json keeps it. */
@@ -68,6 +71,7 @@ export interface NodeRequest {
   readonly gpus: readonly NodeGpuRequest[]
   readonly fill?: 'derived'
   readonly dialects?: Dialects
+  readonly migEvents?: MigEvents
 }
 
 interface NodeGpuRequest {
@@ -125,13 +129,14 @@ function usualDriver(gpus: readonly NodeGpuRequest[]): string {
 
 /** Checks the options of `simulate`. Whatever is wrong with them is a sentence, and nothing was made yet. */
 export function readRequest(options: SimulateOptions): NodeRequest {
-  checkOptions('simulate', options, ['gpus', 'driver', 'dir', 'privileged', 'platform', 'fill', 'dialects'])
+  checkOptions('simulate', options, ['gpus', 'driver', 'dir', 'privileged', 'platform', 'fill', 'dialects', 'migEvents'])
   const { gpus, driver, privileged = true, fill } = options
   if (!Array.isArray(gpus)) throw new TypeError(`simulate: gpus is a list such as ['A100-SXM4-40GB'], not ${shown(gpus)}`)
   if (driver !== undefined && typeof driver !== 'string')
     throw new TypeError(`simulate: driver is a string such as '550', not ${shown(driver)}`)
   if (fill !== undefined) oneOf('simulate: fill', fill, ['derived'])
   const dialects = checkDialects('simulate: dialects', options.dialects === undefined ? {} : options.dialects)
+  const migEvents = oneOf('simulate: migEvents', options.migEvents, MIG_EVENTS)
   const expanded = gpus.flatMap(expand)
   if (expanded.length < 1 || expanded.length > MAX_GPUS) {
     throw new RangeError(`simulate: a node has 1 to ${MAX_GPUS} GPUs, not ${expanded.length}`)
@@ -142,7 +147,8 @@ export function readRequest(options: SimulateOptions): NodeRequest {
     privileged: flag('simulate: privileged', privileged),
     gpus: expanded,
     ...(fill !== undefined && { fill }),
-    ...(Object.keys(dialects).length > 0 && { dialects })
+    ...(Object.keys(dialects).length > 0 && { dialects }),
+    ...(migEvents !== 'all' && { migEvents })
   }
 }
 
@@ -150,13 +156,14 @@ export function readRequest(options: SimulateOptions): NodeRequest {
  * The boards, identities and driver release behind a request. RangeError where the driver does not know a
  * board, {@link SimulatorError} `UNKNOWN_FIGURES` for figures nobody recorded, unless they may be derived.
  */
-export function planNode({ driver, platform, privileged, gpus, fill, dialects = {} }: NodeRequest): NodePlan {
+export function planNode({ driver, platform, privileged, gpus, fill, dialects = {}, migEvents = 'all' }: NodeRequest): NodePlan {
   const release = findRelease(driver)
   return {
     release,
     platform,
     privileged,
     dialects,
+    migEvents,
     gpus: gpus.map((gpu, index) => {
       const { board, filled } = fillUnknown(rowOf(gpu))
       if (filled.length > 0 && fill === undefined) {
@@ -194,7 +201,8 @@ export function differences(asked: NodeRequest, made: NodeRequest): string[] {
     ['platform', asked.platform, made.platform],
     ['privileged', asked.privileged, made.privileged],
     ['fill', asked.fill ?? 'none', made.fill ?? 'none'],
-    ['dialects', dialectsOf(asked), dialectsOf(made)]
+    ['dialects', dialectsOf(asked), dialectsOf(made)],
+    ['migEvents', asked.migEvents ?? 'all', made.migEvents ?? 'all']
   ]
   const readings = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(gpu => gpu.readings ?? null))
   if (readings(asked.gpus) !== readings(made.gpus)) compared.push(['readings', 'these', 'of its own'])
