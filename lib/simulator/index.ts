@@ -10,6 +10,7 @@ import { makeOrAttachNode, makeTemporaryNode } from './node-directory.js'
 import { planNode, readRequest, type SimulateOptions } from './request.js'
 
 export type { NvmlCode } from '../errors.js'
+export type { Activity, ActivityOptions } from './activity.js'
 export type {
   Backed,
   BoardRow,
@@ -24,6 +25,7 @@ export type {
 export type { ClientKind, ClientOptions, SimulatedClient } from './clients.js'
 export { type Dialects, dialects } from './dialects.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'
+export type { MigEvents, RaisedEvent, RaisedMemoryError, RaisedXid } from './events.js'
 export type { FilledFigure } from './fill.js'
 export type { ComputeInstanceRequest, GpuInstanceRequest } from './instances.js'
 export { models } from './models.js'

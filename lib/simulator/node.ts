@@ -1,9 +1,11 @@
 /** A simulated node and the world around its GPUs: resets, reboots, clients, permissions. */
 import { shown, wholeNumber } from '../arguments.js'
+import { type ActivityOptions, activityArguments } from './activity.js'
 import { type ClientOptions, type SimulatedClient, startClient } from './clients.js'
 import type { NodePlan } from './compile-image.js'
 import { Command, halves, NodeControl } from './control.js'
 import { SimulatorError } from './errors.js'
+import { eventArguments, type RaisedEvent } from './events.js'
 import type { FilledFigure } from './fill.js'
 import { type NodePlace, removeNode } from './node-directory.js'
 import { checkReadings, type GpuReadings, numberOf, type ReadingName, word } from './readings.js'
@@ -110,6 +112,31 @@ export class SimulatedNode {
     for (const [name, value] of Object.entries(checkReadings('setReadings', readings)) as [ReadingName, number | null][]) {
       this.#control.command(Command.setReading, index, numberOf(name), ...halves(word(value)))
     }
+  }
+
+  /**
+   * Raises an error that processes are told of which wait for it: `node.raiseEvent({ kind: 'xid', gpu: 0, xid: 79 })`.
+   * It is delivered with its instance's ids also when the instance is gone before anybody reads it.
+   * @throws {@link SimulatorError} `NOT_FOUND` for an instance that there is not, `NOT_SUPPORTED` for a memory error
+   *   of a GPU whose ECC is off; then nothing happens.
+   * @see nvmlEventSetWait_v2
+   */
+  raiseEvent(event: RaisedEvent): void {
+    const given = eventArguments('raiseEvent', event)
+    this.#control.command(Command.raiseEvent, this.#gpu('raiseEvent', event.gpu), ...given)
+  }
+
+  /**
+   * Keeps a GPU, or one of its GPU instances, busy from now on: `node.setActivity(0, { gpuInstance: 1,
+   * smUtilizationPercent: 40 })`. What GPM shows of it is the mean over the time between two samples. An instance
+   * begins idle, also where a busy one was before. Each rate is a change of its own.
+   * @throws RangeError for a rate that cannot be, {@link SimulatorError} `NOT_FOUND` for an instance that there is
+   *   not, `NOT_SUPPORTED` where GPM is not there: before Hopper, and in a vGPU guest. Then nothing was changed.
+   * @see nvmlGpmMetricsGet, nvmlGpmSampleGet, nvmlGpmMigSampleGet
+   */
+  setActivity(gpu: number, activity: ActivityOptions): void {
+    const index = this.#gpu('setActivity', gpu)
+    for (const given of activityArguments('setActivity', activity)) this.#control.command(Command.setActivity, index, ...given)
   }
 
   /**

@@ -6,6 +6,7 @@ import { checkBoard } from './check-board.js'
 import type { NodePlan } from './compile-image.js'
 import { checkDialects, type Dialects } from './dialects.js'
 import { SimulatorError } from './errors.js'
+import { MIG_EVENTS, type MigEvents } from './events.js'
 import { fillUnknown, renameFilled, unknowns } from './fill.js'
 import { identify } from './identity.js'
 import { MAX_GPUS } from './image-layout.js'
@@ -75,6 +76,8 @@ export interface SimulateOptions {
   readonly countProcesses?: boolean
   /** Ways in which drivers were seen to differ, for clients that must not grow fitted to one. */
   readonly dialects?: Dialects
+  /** Who is told of MIG changes. 'all' if left out. */
+  readonly migEvents?: MigEvents
 }
 
 /** A request with nothing left out; node.json keeps it. */
@@ -87,6 +90,7 @@ export interface NodeRequest {
   readonly gpus: readonly NodeGpuRequest[]
   readonly fill?: 'derived'
   readonly dialects?: Dialects
+  readonly migEvents?: MigEvents
 }
 
 interface NodeGpuRequest extends LayoutRequest {
@@ -145,7 +149,18 @@ function usualDriver(gpus: readonly NodeGpuRequest[]): string {
   return isOlder(findRelease('550').version, newest) ? oldestRelease(newest) : '550'
 }
 
-const OPTIONS = ['gpus', 'driver', 'dir', 'privileged', 'capabilities', 'platform', 'countProcesses', 'fill', 'dialects']
+const OPTIONS = [
+  'gpus',
+  'driver',
+  'dir',
+  'privileged',
+  'capabilities',
+  'platform',
+  'countProcesses',
+  'fill',
+  'dialects',
+  'migEvents'
+]
 
 /** Checks the options of `simulate`. Whatever is wrong with them is a sentence, and nothing was made yet. */
 export function readRequest(options: SimulateOptions): NodeRequest {
@@ -157,6 +172,7 @@ export function readRequest(options: SimulateOptions): NodeRequest {
   if (fill !== undefined) oneOf('simulate: fill', fill, ['derived'])
   const dialects = checkDialects('simulate: dialects', options.dialects === undefined ? {} : options.dialects)
   const capabilities = checkCapabilities('simulate', options.capabilities, flag('simulate: privileged', privileged))
+  const migEvents = oneOf('simulate: migEvents', options.migEvents, MIG_EVENTS)
   const expanded = gpus.flatMap(expand)
   if (expanded.length < 1 || expanded.length > MAX_GPUS) {
     throw new RangeError(`simulate: a node has 1 to ${MAX_GPUS} GPUs, not ${expanded.length}`)
@@ -169,7 +185,8 @@ export function readRequest(options: SimulateOptions): NodeRequest {
     ...(!flag('simulate: countProcesses', countProcesses) && { countProcesses: false as const }),
     gpus: expanded,
     ...(fill !== undefined && { fill }),
-    ...(Object.keys(dialects).length > 0 && { dialects })
+    ...(Object.keys(dialects).length > 0 && { dialects }),
+    ...(migEvents !== 'all' && { migEvents })
   }
 }
 
@@ -177,7 +194,7 @@ export function readRequest(options: SimulateOptions): NodeRequest {
  * The boards, identities and driver release behind a request. RangeError where the driver does not know a
  * board, {@link SimulatorError} `UNKNOWN_FIGURES` for figures nobody recorded, unless they may be derived.
  */
-export function planNode({ driver, platform, gpus, fill, dialects = {}, ...request }: NodeRequest): NodePlan {
+export function planNode({ driver, platform, gpus, fill, dialects = {}, migEvents = 'all', ...request }: NodeRequest): NodePlan {
   const release = findRelease(driver)
   return {
     release,
@@ -185,6 +202,7 @@ export function planNode({ driver, platform, gpus, fill, dialects = {}, ...reque
     rights: rightBits(request.privileged, request.capabilities),
     countsProcesses: request.countProcesses ?? true,
     dialects,
+    migEvents,
     gpus: gpus.map((gpu, index) => {
       const { board, filled } = fillUnknown(rowOf(gpu))
       if (filled.length > 0 && fill === undefined) {
@@ -226,7 +244,8 @@ export function differences(asked: NodeRequest, made: NodeRequest): string[] {
     ['capabilities', asked.capabilities?.join(', ') ?? 'none', made.capabilities?.join(', ') ?? 'none'],
     ['countProcesses', asked.countProcesses ?? true, made.countProcesses ?? true],
     ['fill', asked.fill ?? 'none', made.fill ?? 'none'],
-    ['dialects', dialectsOf(asked), dialectsOf(made)]
+    ['dialects', dialectsOf(asked), dialectsOf(made)],
+    ['migEvents', asked.migEvents ?? 'all', made.migEvents ?? 'all']
   ]
   const readings = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(gpu => gpu.readings ?? null))
   if (readings(asked.gpus) !== readings(made.gpus)) compared.push(['readings', 'these', 'of its own'])

@@ -1,8 +1,10 @@
 // The table that lib/simulator reaches a live node by, and the empty one for everybody else.
+#include <bit>
 #include <cstring>
 
 #include "abi/simulator_control.h"
 #include "calls.h"
+#include "gpm.h"
 
 using namespace nvml_mig::simulator;
 
@@ -113,6 +115,13 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
       return PutOnGpu(order, it[4], [&](const GpuEdit& at, Reason* why, unsigned* id) {
         return PlaceComputeInstance(at, it[1], it[2], it[3], why, id);
       });
+    case kSimulatorRaiseEvent:
+      return OnGpu(order, [&](const GpuEdit& at, Outbox& outbox, Reason* why) {
+        return RaiseEvent(at, {it[1], order.wide(2), it[4], it[5]}, &outbox, why);
+      });
+    case kSimulatorSetActivity:
+      return SetActivity(image, {it[0], it[1], it[2], std::bit_cast<double>(order.wide(3))},
+                         order.reason);
     case kSimulatorReboot:
       return ChangeNode(image, order.reason, [&](State& state, Outbox&, Reason*) {
         Reboot(image, state);
