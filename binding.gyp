@@ -55,6 +55,8 @@
         "native/simulator/control.cc",
         "native/simulator/events.cc",
         "native/simulator/exported.cc",
+        "native/simulator/fault_records.cc",
+        "native/simulator/faults.cc",
         "native/simulator/identity.cc",
         "native/simulator/image.cc",
         "native/simulator/image_change.cc",
