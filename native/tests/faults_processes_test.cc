@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include <chrono>
+#include <iostream>
 #include <thread>
 
 #include "faults.h"
@@ -121,6 +122,7 @@ TEST_CASE("a process exits while a thread of it hangs") {
     CAPTURE(function);
     LoadedNode node(MakeImage(Driver(550), {A100()}));
     const unsigned fault = Inject(node, {.function = function, .action = kSimulatorHang});
+    std::cout.flush();  // or the child would write it, too
     const pid_t child = fork();
     if (child == 0) {
       const bool inInit = function == kInit;
