@@ -57,6 +57,8 @@
         "native/simulator/event_sets.cc",
         "native/simulator/events.cc",
         "native/simulator/exported.cc",
+        "native/simulator/fault_records.cc",
+        "native/simulator/faults.cc",
         "native/simulator/gpm.cc",
         "native/simulator/identity.cc",
         "native/simulator/image.cc",
