@@ -5,11 +5,14 @@ import { series } from '../layout/suggest.js'
 import type { NodePlan } from './compile-image.js'
 import { Command, halves, NONE, NodeControl } from './control.js'
 import { SimulatorError } from './errors.js'
+import type { CallFaultOptions, FaultOptions, GpuFaultOptions } from './fault-request.js'
+import { type CallFault, type GpuFault, NodeFaults } from './faults.js'
 import type { FilledFigure } from './fill.js'
 import { ROOT_RIGHT } from './image-layout.js'
 import { type NodePlace, removeNode } from './node-directory.js'
 import { checkReadings, type GpuReadings, numberOf, type ReadingName, word } from './readings.js'
-import type { GiNumbering } from './request.js'
+import { findRelease } from './releases.js'
+import type { GiNumbering, NodeRequest } from './request.js'
 
 /** A GPU of a simulated node. Serial, UUID and bus id are derived from the model and the index. */
 export interface SimulatedGpu {
@@ -80,16 +83,18 @@ export class SimulatedNode {
   readonly #place: NodePlace
   readonly #temporary: boolean
   readonly #control: NodeControl
+  readonly #faults: NodeFaults
   #closing: Promise<void> | undefined
 
   /** @internal */
-  constructor(place: NodePlace, plan: NodePlan, temporary: boolean) {
+  constructor(place: NodePlace, request: NodeRequest, plan: NodePlan, temporary: boolean) {
     this.#place = place
     this.#temporary = temporary
     this.dir = place.dir
     this.library = place.library
     this.root = place.root
     this.#control = new NodeControl(place.library, place.dir)
+    this.#faults = new NodeFaults(this.#control, request.faults ?? [])
     this.driver = plan.release.version
     this.gpus = plan.gpus.map(({ board, identity, giNumbering, filled }, index) => ({
       index,
@@ -106,11 +111,13 @@ export class SimulatedNode {
   /** What `nvidia-smi -r` does to a GPU: its instances are gone and a pending MIG mode takes effect. Refused while something uses it. */
   reset(gpu: number): void {
     this.#control.command(Command.reset, this.#gpu('reset', gpu))
+    this.#faults.cured(gpu)
   }
 
   /** Restarts the machine: every instance and client is gone; Ampere keeps its MIG mode and completes a pending one, later boards forget it. */
   reboot(): void {
     this.#control.command(Command.reboot)
+    this.#faults.cured()
   }
 
   /** Unloads the kernel modules and loads them again. Refused while something uses a GPU. */
@@ -168,6 +175,26 @@ export class SimulatedNode {
       }
     }
     return { gpu, gpuInstance, computeInstance, pid, memoryMiB, kind, stop, [Symbol.dispose]: stop }
+  }
+
+  /**
+   * Makes something go wrong: `node.inject({ call: 'nvmlDeviceCreateGpuInstance', nth: 3, returns:
+   * 'INSUFFICIENT_RESOURCES' })`, or of a GPU `{ gpu: 0, lost: true }`. It is in force at once, in every process
+   * that uses the node, until it is removed. Of several that strike the same call all delay, then those hang that
+   * do, then the oldest that returns or kills ends the call; each before the function's effect, then each after it.
+   * A node has room for 32 faults of calls.
+   * @throws TypeError or RangeError for what no fault can be; then nothing was changed.
+   */
+  inject(fault: CallFaultOptions): CallFault
+  inject(fault: GpuFaultOptions): GpuFault
+  inject(fault: FaultOptions): CallFault | GpuFault
+  inject(fault: FaultOptions): CallFault | GpuFault {
+    return this.#faults.inject(fault, { release: findRelease(this.driver), gpus: this.gpus.length })
+  }
+
+  /** What was injected through this object, or the node was made with, and still stands; the oldest first. */
+  faults(): readonly (CallFault | GpuFault)[] {
+    return this.#faults.list()
   }
 
   /**

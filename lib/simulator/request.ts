@@ -6,6 +6,7 @@ import { checkBoard } from './check-board.js'
 import type { NodePlan } from './compile-image.js'
 import { checkDialects, type Dialects } from './dialects.js'
 import { SimulatorError } from './errors.js'
+import { checkFaults, type FaultOptions, type FaultRequest } from './fault-request.js'
 import { fillUnknown, renameFilled, unknowns } from './fill.js'
 import { identify } from './identity.js'
 import { MAX_GPUS } from './image-layout.js'
@@ -58,6 +59,8 @@ export interface SimulateOptions {
   readonly platform?: Platform
   /** Ways in which drivers were seen to differ, for clients that must not grow fitted to one. */
   readonly dialects?: Dialects
+  /** What goes wrong from the first call on, as `inject` of the node takes it. */
+  readonly faults?: readonly FaultOptions[]
 }
 
 /** A request with nothing left out; node.json keeps it. */
@@ -68,6 +71,7 @@ export interface NodeRequest {
   readonly gpus: readonly NodeGpuRequest[]
   readonly fill?: 'derived'
   readonly dialects?: Dialects
+  readonly faults?: readonly FaultRequest[]
 }
 
 interface NodeGpuRequest {
@@ -125,7 +129,7 @@ function usualDriver(gpus: readonly NodeGpuRequest[]): string {
 
 /** Checks the options of `simulate`. Whatever is wrong with them is a sentence, and nothing was made yet. */
 export function readRequest(options: SimulateOptions): NodeRequest {
-  checkOptions('simulate', options, ['gpus', 'driver', 'dir', 'privileged', 'platform', 'fill', 'dialects'])
+  checkOptions('simulate', options, ['gpus', 'driver', 'dir', 'privileged', 'platform', 'fill', 'dialects', 'faults'])
   const { gpus, driver, privileged = true, fill } = options
   if (!Array.isArray(gpus)) throw new TypeError(`simulate: gpus is a list such as ['A100-SXM4-40GB'], not ${shown(gpus)}`)
   if (driver !== undefined && typeof driver !== 'string')
@@ -136,13 +140,16 @@ export function readRequest(options: SimulateOptions): NodeRequest {
   if (expanded.length < 1 || expanded.length > MAX_GPUS) {
     throw new RangeError(`simulate: a node has 1 to ${MAX_GPUS} GPUs, not ${expanded.length}`)
   }
+  const release = findRelease(driver ?? usualDriver(expanded))
+  const faults = checkFaults('simulate: faults', options.faults, { release, gpus: expanded.length })
   return {
-    driver: findRelease(driver ?? usualDriver(expanded)).version,
+    driver: release.version,
     platform: oneOf('simulate: platform', options.platform, ['bare-metal', 'passthrough']),
     privileged: flag('simulate: privileged', privileged),
     gpus: expanded,
     ...(fill !== undefined && { fill }),
-    ...(Object.keys(dialects).length > 0 && { dialects })
+    ...(Object.keys(dialects).length > 0 && { dialects }),
+    ...(faults.length > 0 && { faults })
   }
 }
 
@@ -198,6 +205,8 @@ export function differences(asked: NodeRequest, made: NodeRequest): string[] {
   ]
   const readings = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(gpu => gpu.readings ?? null))
   if (readings(asked.gpus) !== readings(made.gpus)) compared.push(['readings', 'these', 'of its own'])
+  const faults = (request: NodeRequest): string => JSON.stringify(request.faults ?? [])
+  if (faults(asked) !== faults(made)) compared.push(['faults', 'these', 'of its own'])
   const found = compared.filter(([, a, b]) => a !== b).map(([what, a, b]) => `${what} ${b}, not ${a}`)
   return rows(asked.gpus) === rows(made.gpus) ? found : [...found, 'board rows of its own, not these']
 }
