@@ -61,6 +61,9 @@ const ARCHITECTURES: Partial<Record<number, string>> = {
   13: 'Rubin'
 }
 
+/** The name of an architecture; NVML's number as text if it is newer than this package. @internal */
+export const architectureName = (architecture: number): string => ARCHITECTURES[architecture] ?? String(architecture)
+
 /**
  * A physical GPU. Its identity was read when the session was opened; its methods ask NVML, in the
  * order called.
@@ -102,7 +105,7 @@ export class Gpu {
     this.minorNumber = record.minorNumber === NONE ? null : record.minorNumber
     this.memoryMiB = record.memoryTotalBytes === 0 ? null : Math.floor(record.memoryTotalBytes / 2 ** 20)
     const architecture = record.architecture
-    this.architecture = architecture === NONE ? null : (ARCHITECTURES[architecture] ?? String(architecture))
+    this.architecture = architecture === NONE ? null : architectureName(architecture)
     const { computeCapabilityMajor: major, computeCapabilityMinor: minor } = record
     this.computeCapability = major === NONE ? null : `${major}.${minor}`
     this.migCapable = record.migCapable === 1
