@@ -68,9 +68,11 @@
         "native/simulator/machine_compute_instances.cc",
         "native/simulator/machine_devices.cc",
         "native/simulator/machine_gpu_instances.cc",
+        "native/simulator/machine_layout.cc",
         "native/simulator/machine_mode.cc",
         "native/simulator/machine_world.cc",
         "native/simulator/placement.cc",
+        "native/simulator/presence.cc",
         "native/simulator/root.cc",
         "native/simulator/seen_devices.cc"
       ],

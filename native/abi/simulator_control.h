@@ -20,7 +20,7 @@ enum SimulatorCommand : unsigned {
   kSimulatorReloadDriver = 3,   // () kernel modules unloaded and loaded again
   kSimulatorSetRights = 4,      // (rights) k…Right of the image's layout, of all callers
   kSimulatorStartClient = 5,    // (gpu, gpu instance, compute instance, pid, kind, memory MiB,
-                                //  1: a real process) name
+                                //  SimulatorFollow) name; says "followed" if it ends with a process
   kSimulatorStopClient = 6,     // (gpu, gpu instance, compute instance, pid, kind)
   kSimulatorRetire = 7,         // () the node is closed: later changes fail, reads go on
   kSimulatorCheck = 8,          // () the rules checked against the state
@@ -45,6 +45,13 @@ enum SimulatorFaultAction : unsigned {
   kSimulatorDelay = 2,   // value: milliseconds
   kSimulatorHang = 3,    // until the fault is released or removed
   kSimulatorKill = 4,    // the calling process, at once
+};
+
+// Whether a client is a process of this machine, with whose end it is gone.
+enum SimulatorFollow : unsigned {
+  kSimulatorSimulated = 0,
+  kSimulatorReal = 1,  // there must be such a process
+  kSimulatorRealIfItLives = 2,
 };
 
 struct SimulatorControl {

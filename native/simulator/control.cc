@@ -57,6 +57,30 @@ nvmlReturn_t SetRights(const Order& order) {
   });
 }
 
+nvmlReturn_t Start(const Order& order) {
+  const unsigned* const it = order.arguments;
+  ClientProcess process;
+  const nvmlReturn_t code = DescribeProcess(it[3], it[6], order.name, &process, order.reason);
+  if (code != NVML_SUCCESS) return code;
+  const std::uint64_t memoryMiB = it[5] == kSimulatorNone ? kNoReading : it[5];
+  return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
+    const nvmlReturn_t outcome =
+        StartClient(at, {it[1], it[2], it[3], it[4]}, process, memoryMiB, why);
+    if (outcome == NVML_SUCCESS && process.startTime != 0) why->Say("followed");
+    return outcome;
+  });
+}
+
+// A command that puts an instance somewhere and says its id: `place` is given the one asked for.
+template <class Place>
+nvmlReturn_t PutOnGpu(const Order& order, unsigned id, Place place) {
+  return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
+    const nvmlReturn_t outcome = place(at, why, &id);
+    if (outcome == NVML_SUCCESS) why->Say("%u", id);
+    return outcome;
+  });
+}
+
 nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
   Image& image = order.image;
   const unsigned* const it = order.arguments;
@@ -64,10 +88,7 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
     case kSimulatorReset:
       return OnGpu(order, [](const GpuEdit& at, Outbox&, Reason* why) { return ResetGpu(at, why); });
     case kSimulatorStartClient:
-      return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
-        return StartClient(at, {it[1], it[2], it[3], it[4]},
-                           it[5] == kSimulatorNone ? kNoReading : it[5], why);
-      });
+      return Start(order);
     case kSimulatorStopClient:
       return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
         return StopClient(at, {it[1], it[2], it[3], it[4]}, why);
@@ -75,6 +96,22 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
     case kSimulatorSetReading:
       return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
         return SetReading(at, it[1], order.wide(2), why);
+      });
+    case kSimulatorSetHealth:
+      return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
+        return SetHealth(at, it[1], why);
+      });
+    case kSimulatorSetMode:
+      return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
+        return PlaceMode(at, it[1], it[2], why);
+      });
+    case kSimulatorPlaceGpuInstance:
+      return PutOnGpu(order, kSimulatorNone, [&](const GpuEdit& at, Reason* why, unsigned* id) {
+        return PlaceGpuInstance(at, it[1], it[2], why, id);
+      });
+    case kSimulatorPlaceComputeInstance:
+      return PutOnGpu(order, it[4], [&](const GpuEdit& at, Reason* why, unsigned* id) {
+        return PlaceComputeInstance(at, it[1], it[2], it[3], why, id);
       });
     case kSimulatorReboot:
       return ChangeNode(image, order.reason, [&](State& state, Outbox&, Reason*) {

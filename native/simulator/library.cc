@@ -6,6 +6,7 @@
 
 #include "dialect.h"
 #include "image_lock.h"
+#include "presence.h"
 #include "seen_devices.h"
 
 namespace nvml_mig::simulator {
@@ -29,6 +30,7 @@ void BeforeFork() { pthread_mutex_lock(&library); }
 void AfterForkInParent() { pthread_mutex_unlock(&library); }
 void AfterForkInChild() {
   initialised.store(0, std::memory_order_relaxed);
+  WithdrawPresenceInChild();
   pthread_mutex_unlock(&library);
 }
 
@@ -111,6 +113,7 @@ nvmlReturn_t Initialise() {
   if (initialised.load(std::memory_order_relaxed) == 0) {
     period.fetch_add(1);
     SeeAfresh(*opened.get());
+    AnnouncePresence(*opened.get());
   }
   initialised.fetch_add(1, std::memory_order_release);
   return NVML_SUCCESS;
@@ -118,8 +121,9 @@ nvmlReturn_t Initialise() {
 
 nvmlReturn_t Shutdown() {
   pthread_mutex_lock(&library);
-  if (initialised.load(std::memory_order_relaxed) != 0) {
-    initialised.fetch_sub(1, std::memory_order_release);
+  if (initialised.load(std::memory_order_relaxed) != 0 &&
+      initialised.fetch_sub(1, std::memory_order_release) == 1) {
+    WithdrawPresence();
   }
   pthread_mutex_unlock(&library);
   return NVML_SUCCESS;

@@ -21,7 +21,7 @@ TEST_CASE("impossible states are told by a sentence") {
   // A 3g at 4 with two compute instances, and a client in one of them.
   sound.node.lastStamp = 3;
   sound.node.created = 3;
-  sound.node.clients[4] = {71, 0, 2, 1, 0, 0, 0, {}};
+  sound.node.clients[4] = {71, 0, 2, 1, 0, 0, 0, "client-71"};
   sound.gpus[0].migCurrent = sound.gpus[0].migPending = 1;
   GpuInstance& three = sound.gpus[0].gpuInstances[1];
   three = {1, 2, static_cast<std::uint8_t>(ProfileIndex(A100(), 9)), 4, 4, {}};

@@ -143,7 +143,8 @@ TEST_CASE("what outlives a reset, a driver reload and a reboot") {
     CheckMode(world, hopper, hopper, 1);
   }
   World world({A100(), H100()});
-  REQUIRE(StartClient(world.edit(1), {kSimulatorNone, kSimulatorNone, 5, 0}, 0, &world.reason) ==
+  REQUIRE(StartClient(world.edit(1), {kSimulatorNone, kSimulatorNone, 5, 0}, {}, 0,
+                      &world.reason) ==
           NVML_SUCCESS);
   CHECK(ReloadDriver(world.image, world.state, &world.reason) == NVML_ERROR_IN_USE);
   CHECK(std::string(world.reason.text).find("GPU 1 is in use by pid 5") != std::string::npos);
