@@ -3,6 +3,7 @@ import type { Connection } from './connection.js'
 import { nvmlCode } from './errors.js'
 import { type CreateOptions, GpuInstance, startOf } from './gpu-instance.js'
 import { MigDevice, migDevice } from './mig-device.js'
+import { architectureName } from './nvml-names.js'
 import { GpuProfiles } from './profile-tables.js'
 import type { GpuInstanceProfile, Placements, Unavailable } from './profiles.js'
 import {
@@ -46,23 +47,6 @@ const ACTIVATIONS: Partial<Record<number, MigModeChange['activation']>> = {
   16: 'reset-required',
   19: 'in-use'
 }
-
-// nvmlDeviceArchitecture_t
-const ARCHITECTURES: Partial<Record<number, string>> = {
-  2: 'Kepler',
-  3: 'Maxwell',
-  4: 'Pascal',
-  5: 'Volta',
-  6: 'Turing',
-  7: 'Ampere',
-  8: 'Ada',
-  9: 'Hopper',
-  10: 'Blackwell',
-  13: 'Rubin'
-}
-
-/** The name of an architecture; NVML's number as text if it is newer than this package. @internal */
-export const architectureName = (architecture: number): string => ARCHITECTURES[architecture] ?? String(architecture)
 
 /**
  * A physical GPU. Its identity was read when the session was opened; its methods ask NVML, in the

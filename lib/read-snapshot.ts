@@ -1,8 +1,9 @@
 /** How a snapshot is read: question by question, each refusal noted where its answer would stand. */
 import type { Connection, RecordKind, Task } from './connection.js'
 import { NvmlError, nvmlCode, SessionError } from './errors.js'
-import { architectureName, type Gpu, type MigMode } from './gpu.js'
+import type { Gpu, MigMode } from './gpu.js'
 import { migDevice, profileOf } from './mig-device.js'
+import { architectureName, brandName } from './nvml-names.js'
 import { describeComputeInstanceProfile, describeGpuInstanceProfile, enginesOf, inOrder } from './profiles.js'
 import {
   type ComputeInstanceProfileRecord,
@@ -37,36 +38,6 @@ import type {
   MigDeviceSnapshot,
   UnavailableFields
 } from './snapshot.js'
-
-// nvmlBrandType_t
-const BRANDS: Partial<Record<number, string>> = {
-  0: 'Unknown',
-  1: 'Quadro',
-  2: 'Tesla',
-  3: 'NVS',
-  4: 'GRID',
-  5: 'GeForce',
-  6: 'Titan',
-  7: 'NVIDIA vApps',
-  8: 'NVIDIA vPC',
-  9: 'NVIDIA vCS',
-  10: 'NVIDIA vWS',
-  11: 'NVIDIA Cloud Gaming',
-  12: 'Quadro RTX',
-  13: 'NVIDIA RTX',
-  14: 'NVIDIA',
-  15: 'GeForce RTX',
-  16: 'Titan RTX'
-}
-
-/** The number of a brand or architecture by its name in a snapshot; undefined if it is none. @internal */
-export const numberOfName = (names: Partial<Record<number, string>>, name: string): number | undefined => {
-  const [number] = Object.entries(names).find(([, known]) => known === name) ?? []
-  return number !== undefined || /^\d{1,9}$/.test(name) ? Number(number ?? name) : undefined
-}
-
-/** The number of what {@link GpuSnapshot.brand} names. @internal */
-export const brandNumber = (name: string): number | undefined => numberOfName(BRANDS, name)
 
 const description = { bytes: gpuDescriptionBytes, decode: decodeGpuDescription }
 const migMode = { bytes: migModeBytes, decode: decodeMigMode }
@@ -135,13 +106,13 @@ function describeBoard(notes: Notes, record: GpuDescriptionRecord | null, uuid: 
     uuid: uuid || null,
     name: told('name', it => it.name),
     serial: told('serial', it => it.serial),
-    pciBusId: pci && pci.busId,
+    pciBusId: pci === null ? null : pci.busId,
     pciDeviceId: pci && hexadecimal(pci.pciDeviceId),
     pciSubSystemId: pci && hexadecimal(pci.pciSubSystemId),
     minorNumber: told('minorNumber', it => it.minorNumber),
     boardPartNumber: told('boardPartNumber', it => it.boardPartNumber),
     vbiosVersion: told('vbiosVersion', it => it.vbiosVersion),
-    brand: told('brand', it => BRANDS[it.brand] ?? String(it.brand)),
+    brand: told('brand', it => brandName(it.brand)),
     architecture: told('architecture', it => architectureName(it.architecture)),
     computeCapability: told('computeCapability', it => `${it.computeCapabilityMajor}.${it.computeCapabilityMinor}`),
     memoryTotalMiB: told('memoryTotal', it => mebibytes(it.memoryTotalBytes), 'memoryTotalMiB'),
@@ -218,7 +189,7 @@ class GpuReader {
       migMode: mode,
       profiles,
       gpuInstances: instances && (await this.#instances(instances, profiles ?? [], devices ?? [])),
-      migDevices: devices && devices.map(record => describeMigDevice(this.#connection, record, profiles ?? [])),
+      migDevices: devices === null ? null : devices.map(record => describeMigDevice(this.#connection, record, profiles ?? [])),
       unavailable: this.#notes.unavailable
     }
   }

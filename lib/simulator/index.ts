@@ -10,6 +10,26 @@ import { makeOrAttachNode, makeTemporaryNode } from './node-directory.js'
 import { planNode, readRequest, type SimulateOptions } from './request.js'
 
 export type { NvmlCode } from '../errors.js'
+export type { MigMode } from '../gpu.js'
+export type {
+  ComputeInstanceProfile,
+  Engines,
+  GpuInstanceProfile,
+  Placement,
+  Profile,
+  Unavailable
+} from '../profiles.js'
+export type {
+  ComputeInstanceProfileSnapshot,
+  ComputeInstanceSnapshot,
+  DriverSnapshot,
+  GpuInstanceProfileSnapshot,
+  GpuInstanceSnapshot,
+  GpuSnapshot,
+  MigDeviceSnapshot,
+  Snapshot,
+  UnavailableFields
+} from '../snapshot.js'
 export type {
   Backed,
   BoardRow,

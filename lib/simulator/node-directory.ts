@@ -9,8 +9,10 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { nativeFile } from '../binding.js'
 import { compileImage, type NodePlan } from './compile-image.js'
+import { NodeControl } from './control.js'
 import { keepExports } from './elf-exports.js'
 import { SimulatorError } from './errors.js'
+import { putLayouts } from './put-layout.js'
 import { exportedBy } from './releases.js'
 import { differences, type NodeRequest } from './request.js'
 
@@ -66,6 +68,11 @@ async function fill(dir: string, request: NodeRequest, plan: NodePlan): Promise<
   const description = describe(request, plan, library)
   await writeFile(join(dir, 'node.json'), description, { mode: 0o644 })
   await writeFile(join(dir, 'node.image'), compileImage(plan, description), { mode: 0o644 })
+  const control = new NodeControl(join(dir, LIBRARY), dir)
+  putLayouts(
+    control,
+    plan.gpus.map(({ layout }) => layout)
+  )
 }
 
 /** The request that made the node in `dir`; undefined if nothing is there. Anything else is refused. */

@@ -1,17 +1,20 @@
 /** What a node is asked to be: the options of `simulate`, checked and written out in full. */
 import { checkOptions, flag, optionalText, shown } from '../arguments.js'
 import { series } from '../layout/suggest.js'
+import type { Snapshot } from '../snapshot.js'
 import { type BoardRow, labelsOf, namesUnder, underDriver } from './boards.js'
 import { checkBoard } from './check-board.js'
-import type { NodePlan } from './compile-image.js'
+import { checkSnapshot } from './check-snapshot.js'
+import { brandOf, type NodePlan } from './compile-image.js'
 import { checkDialects, type Dialects } from './dialects.js'
 import { SimulatorError } from './errors.js'
 import { fillUnknown, renameFilled, unknowns } from './fill.js'
 import { identify } from './identity.js'
 import { MAX_GPUS } from './image-layout.js'
 import { findBoard } from './models.js'
-import { type AllReadings, checkReadings, type GpuReadings, readingsOf } from './readings.js'
+import { type AllReadings, checkReadings, type GpuReadings, readingsOf, vbiosVersionOf } from './readings.js'
 import { findRelease, isOlder, oldestRelease } from './releases.js'
+import { planReplay, replayedGpus } from './replay.js'
 
 /**
  * How a board numbers its GPU instances: `straight` counts from memory slice 0 on, `swapped` has the
@@ -38,8 +41,17 @@ export interface GpuRequest {
 
 /** What {@link simulate} takes. */
 export interface SimulateOptions {
-  /** The GPUs in the order of their indices: models, or models with what is special about a board. At most 16. */
-  readonly gpus: readonly (string | GpuRequest)[]
+  /**
+   * The GPUs in the order of their indices: models, or models with what is special about a board. At most 16.
+   * Either these or `from`.
+   */
+  readonly gpus?: readonly (string | GpuRequest)[]
+  /**
+   * A snapshot, as {@link Session.snapshot} answers it or `JSON.parse` gives it back, to make the node of: the same
+   * boards, profiles as that driver reported them, layout, UUIDs, MIG mode and driver release. What a snapshot cannot tell comes
+   * from the simulator's row of the board, or is derived, which `filled` then names. `gpus` and `driver` are in it.
+   */
+  readonly from?: Snapshot
   /**
    * The driver release the node plays: a branch such as '550' or a version such as '515.86.01'. '550' if left
    * out, or the first release that knows every board of the node.
@@ -66,13 +78,16 @@ export interface NodeRequest {
   readonly platform: Platform
   readonly privileged: boolean
   readonly gpus: readonly NodeGpuRequest[]
+  /** The snapshot that the rest was made of. */
+  readonly from?: Snapshot
   readonly fill?: 'derived'
   readonly dialects?: Dialects
 }
 
 interface NodeGpuRequest {
   readonly model: string
-  readonly giNumbering: GiNumbering
+  /** Left out where the snapshot tells it. */
+  readonly giNumbering?: GiNumbering
   readonly variant?: string
   readonly board?: BoardRow<null>
   readonly readings?: Partial<AllReadings>
@@ -123,26 +138,51 @@ function usualDriver(gpus: readonly NodeGpuRequest[]): string {
   return isOlder(findRelease('550').version, newest) ? oldestRelease(newest) : '550'
 }
 
+/** Options that a snapshot has the answer to, and those that go with models and with a snapshot. */
+const TOLD = ['driver'] as const
+const ALWAYS = ['dir', 'privileged', 'platform', 'fill', 'dialects'] as const
+
 /** Checks the options of `simulate`. Whatever is wrong with them is a sentence, and nothing was made yet. */
 export function readRequest(options: SimulateOptions): NodeRequest {
-  checkOptions('simulate', options, ['gpus', 'driver', 'dir', 'privileged', 'platform', 'fill', 'dialects'])
-  const { gpus, driver, privileged = true, fill } = options
+  checkOptions('simulate', options, ['gpus', ...TOLD, ...ALWAYS, 'from'])
+  return options.from === undefined ? readModels(options) : readReplay(options, options.from)
+}
+
+/** What every request says. */
+function readRest({ privileged = true, platform, fill, dialects = {} }: SimulateOptions) {
+  if (fill !== undefined) oneOf('simulate: fill', fill, ['derived'])
+  const spoken = checkDialects('simulate: dialects', dialects)
+  return {
+    platform: oneOf('simulate: platform', platform, ['bare-metal', 'passthrough']),
+    privileged: flag('simulate: privileged', privileged),
+    ...(fill !== undefined && { fill }),
+    ...(Object.keys(spoken).length > 0 && { dialects: spoken })
+  }
+}
+
+function readReplay(options: SimulateOptions, from: unknown): NodeRequest {
+  const told = (['gpus', ...TOLD] as const).find(name => options[name] !== undefined)
+  if (told !== undefined) {
+    throw new TypeError(`simulate: ${told} is in the snapshot; beside from there can be ${series(ALWAYS, 'and')}`)
+  }
+  const snapshot = checkSnapshot('simulate: from', from)
+  return { driver: snapshot.driver.version!, gpus: replayedGpus(snapshot), from: snapshot, ...readRest(options) }
+}
+
+function readModels(options: SimulateOptions): NodeRequest {
+  const { gpus, driver } = options
   if (!Array.isArray(gpus)) throw new TypeError(`simulate: gpus is a list such as ['A100-SXM4-40GB'], not ${shown(gpus)}`)
   if (driver !== undefined && typeof driver !== 'string')
     throw new TypeError(`simulate: driver is a string such as '550', not ${shown(driver)}`)
-  if (fill !== undefined) oneOf('simulate: fill', fill, ['derived'])
-  const dialects = checkDialects('simulate: dialects', options.dialects === undefined ? {} : options.dialects)
+  const rest = readRest(options)
   const expanded = gpus.flatMap(expand)
   if (expanded.length < 1 || expanded.length > MAX_GPUS) {
     throw new RangeError(`simulate: a node has 1 to ${MAX_GPUS} GPUs, not ${expanded.length}`)
   }
   return {
     driver: findRelease(driver ?? usualDriver(expanded)).version,
-    platform: oneOf('simulate: platform', options.platform, ['bare-metal', 'passthrough']),
-    privileged: flag('simulate: privileged', privileged),
     gpus: expanded,
-    ...(fill !== undefined && { fill }),
-    ...(Object.keys(dialects).length > 0 && { dialects })
+    ...rest
   }
 }
 
@@ -150,13 +190,16 @@ export function readRequest(options: SimulateOptions): NodeRequest {
  * The boards, identities and driver release behind a request. RangeError where the driver does not know a
  * board, {@link SimulatorError} `UNKNOWN_FIGURES` for figures nobody recorded, unless they may be derived.
  */
-export function planNode({ driver, platform, privileged, gpus, fill, dialects = {} }: NodeRequest): NodePlan {
+export function planNode(request: NodeRequest): NodePlan {
+  if (request.from !== undefined) return planReplay(request.from, request)
+  const { driver, platform, privileged, gpus, fill, dialects = {} } = request
   const release = findRelease(driver)
   return {
     release,
     platform,
     privileged,
     dialects,
+    legacyMigUuids: release.branch < 470,
     gpus: gpus.map((gpu, index) => {
       const { board, filled } = fillUnknown(rowOf(gpu))
       if (filled.length > 0 && fill === undefined) {
@@ -166,12 +209,15 @@ export function planNode({ driver, platform, privileged, gpus, fill, dialects = 
             `or give a row of your own: { model: '${gpu.model}', board: … }`
         )
       }
+      const shown = underDriver(board, release, gpu.variant, dialects)
       return {
-        board: underDriver(board, release, gpu.variant, dialects),
+        board: shown,
         filled: renameFilled(filled, namesUnder(board, release, gpu.variant)),
         identity: identify(gpu.model, index),
-        giNumbering: gpu.giNumbering,
-        readings: readingsOf(board, gpu.readings)
+        giNumbering: gpu.giNumbering ?? 'straight',
+        readings: readingsOf(board, gpu.readings),
+        brand: brandOf(shown.identity),
+        vbiosVersion: vbiosVersionOf(board)
       }
     })
   }
@@ -196,6 +242,10 @@ export function differences(asked: NodeRequest, made: NodeRequest): string[] {
     ['fill', asked.fill ?? 'none', made.fill ?? 'none'],
     ['dialects', dialectsOf(asked), dialectsOf(made)]
   ]
+  if (JSON.stringify(asked.from) !== JSON.stringify(made.from)) {
+    if (asked.from && made.from) return ['made of another snapshot']
+    return [made.from ? 'made of a snapshot, not of models' : 'made of models, not of a snapshot']
+  }
   const readings = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(gpu => gpu.readings ?? null))
   if (readings(asked.gpus) !== readings(made.gpus)) compared.push(['readings', 'these', 'of its own'])
   const found = compared.filter(([, a, b]) => a !== b).map(([what, a, b]) => `${what} ${b}, not ${a}`)
