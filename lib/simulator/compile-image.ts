@@ -21,10 +21,10 @@ import {
   NodeState,
   PASSTHROUGH,
   Readings,
-  ROOT_RIGHT,
-  Slot
+  Slot,
+  VGPU_GUEST
 } from './image-layout.js'
-import type { GpuLayout } from './put-layout.js'
+import type { PlacedLayout } from './instances.js'
 import { type AllReadings, word } from './readings.js'
 import { type Release, writesWideProcessRows } from './releases.js'
 
@@ -39,22 +39,24 @@ export interface NodeGpu {
   /** NVML_BRAND_*. */
   readonly brand: number
   readonly vbiosVersion: string
-  /** What it has from the start; MIG is off without it. */
-  readonly layout?: GpuLayout
+  /** What is put on it once the image is there; undefined: MIG is off. */
+  readonly layout: PlacedLayout | undefined
 }
 
 /** Everything an image is made from. */
 export interface NodePlan {
   readonly release: Release
   readonly gpus: readonly NodeGpu[]
-  readonly platform: 'bare-metal' | 'passthrough'
-  readonly privileged: boolean
+  readonly platform: 'bare-metal' | 'passthrough' | 'vgpu-guest'
+  /** Of callers, NodeState.rights. */
+  readonly rights: number
+  readonly countsProcesses: boolean
   readonly dialects: Dialects
   /** Whether a MIG UUID is made of the GPU's and the ids. */
   readonly legacyMigUuids: boolean
 }
 
-const PLATFORMS = { 'bare-metal': BARE_METAL, passthrough: PASSTHROUGH } as const
+const PLATFORMS = { 'bare-metal': BARE_METAL, passthrough: PASSTHROUGH, 'vgpu-guest': VGPU_GUEST } as const
 
 /** NVML_DEVICE_ARCH_*. */
 export const ARCHITECTURES: Readonly<Record<string, number>> = { Ampere: 7, Ada: 8, Hopper: 9, Blackwell: 10 }
@@ -207,10 +209,8 @@ const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64
  * change 0, a node with MIG off on every GPU; slot 1 holds nothing yet. `description` is the node.json that
  * will lie beside it.
  */
-export function compileImage(
-  { release, gpus, platform, privileged, dialects, legacyMigUuids }: NodePlan,
-  description = ''
-): Buffer {
+export function compileImage(plan: NodePlan, description = ''): Buffer {
+  const { release, gpus, platform, rights, countsProcesses, dialects, legacyMigUuids } = plan
   const firstBoard = IMAGE_HEADER_BYTES + Node.bytes
   const boardsBytes = Node.bytes + gpus.length * GpuBoard.bytes
   const slotBytes = Slot.bytes + NodeState.bytes + gpus.length * GpuState.bytes
@@ -229,6 +229,7 @@ export function compileImage(
     gpuInstanceProfileSlots: release.gpuInstanceProfileSlots,
     computeInstanceProfileSlots: release.computeInstanceProfileSlots,
     platform: PLATFORMS[platform],
+    countsProcesses,
     legacyMigUuids,
     wideProcessRows: writesWideProcessRows(release),
     dialects: dialectBits(dialects)
@@ -236,7 +237,7 @@ export function compileImage(
   const naming = { computeSlots: release.computeInstanceProfileSlots, prefix: dialects.plainMigNames ? '' : 'MIG ' }
   for (const [i, gpu] of gpus.entries()) putBoard(image, firstBoard + i * GpuBoard.bytes, gpu, naming)
 
-  put(image, slots[0] + Slot.bytes, NodeState, { rights: privileged ? ROOT_RIGHT : 0 })
+  put(image, slots[0] + Slot.bytes, NodeState, { rights })
   for (const [i, gpu] of gpus.entries()) {
     const at = slots[0] + Slot.bytes + NodeState.bytes + i * GpuState.bytes
     const words = Object.entries(gpu.readings).map(([name, value]) => [name, word(value)])

@@ -12,7 +12,7 @@ import { compileImage, type NodePlan } from './compile-image.js'
 import { NodeControl } from './control.js'
 import { keepExports } from './elf-exports.js'
 import { SimulatorError } from './errors.js'
-import { putLayouts } from './put-layout.js'
+import { putLayout } from './instances.js'
 import { exportedBy } from './releases.js'
 import { differences, type NodeRequest } from './request.js'
 
@@ -69,10 +69,7 @@ async function fill(dir: string, request: NodeRequest, plan: NodePlan): Promise<
   await writeFile(join(dir, 'node.json'), description, { mode: 0o644 })
   await writeFile(join(dir, 'node.image'), compileImage(plan, description), { mode: 0o644 })
   const control = new NodeControl(join(dir, LIBRARY), dir)
-  putLayouts(
-    control,
-    plan.gpus.map(({ layout }) => layout)
-  )
+  for (const [index, { layout }] of plan.gpus.entries()) if (layout) putLayout(control, index, layout)
 }
 
 /** The request that made the node in `dir`; undefined if nothing is there. Anything else is refused. */
@@ -141,6 +138,7 @@ async function make(dir: string, request: NodeRequest, plan: NodePlan): Promise<
     return placeOf(dir)
   } catch (error) {
     await rm(partial, { recursive: true, force: true })
+    if (error instanceof SimulatorError) throw error
     const code = errorCode(error)
     if (code === 'ENOTEMPTY' || code === 'EEXIST') {
       const place = await attach(dir, request)

@@ -7,18 +7,10 @@ import { speaksLegacyUuids } from './check-layout.js'
 import { brandOf, type NodeGpu, type NodePlan } from './compile-image.js'
 import type { Dialects } from './dialects.js'
 import { type BoardIdentity, COMPUTE_SLOTS, GPU_INSTANCE_IDS, identify } from './identity.js'
-import type { GpuLayout } from './put-layout.js'
+import type { PlacedLayout } from './instances.js'
 import { readingsOf, vbiosVersionOf } from './readings.js'
 import { type Release, releaseLike } from './releases.js'
 import { boardOf, modelOf, namesArePlain } from './replayed-board.js'
-
-/** What of a request goes beside a snapshot. */
-export interface ReplayRequest {
-  readonly platform: 'bare-metal' | 'passthrough'
-  readonly privileged: boolean
-  readonly dialects?: Dialects
-  readonly fill?: 'derived'
-}
 
 /** The release that a snapshot was taken on: as far as it is known, its dialect; versions and slots as they were told. */
 function releaseOf({ driver, gpus }: Snapshot): Release {
@@ -111,23 +103,22 @@ function checkGeometry(path: string, gpu: GpuSnapshot, { identity, profiles }: B
   }
 }
 
-function layoutOf(path: string, { migMode, gpuInstances }: GpuSnapshot): GpuLayout {
-  return {
-    mode: migMode ?? { current: false, pending: false },
-    gpuInstances: (gpuInstances ?? []).map(({ id, profileId, placement, computeInstances }, i) => ({
-      path: `${path}.gpuInstances[${i}]`,
-      id,
-      profileId,
-      start: placement.start,
-      computeInstances: (computeInstances ?? []).map((compute, j) => ({
-        path: `${path}.gpuInstances[${i}].computeInstances[${j}]`,
-        id: compute.id,
-        profileId: compute.profileId,
-        start: compute.placement?.start
-      }))
-    }))
-  }
-}
+/** A compute instance whose driver does not say where it lies goes where the simulator would put it. */
+const layoutOf = ({ migMode, gpuInstances }: GpuSnapshot): PlacedLayout | undefined =>
+  migMode === null || !(migMode.current || migMode.pending)
+    ? undefined
+    : {
+        ...migMode,
+        instances: (gpuInstances ?? []).map(({ profileId, placement, computeInstances }) => ({
+          profile: profileId,
+          start: placement.start,
+          computeInstances: (computeInstances ?? []).map(compute => ({
+            profile: compute.profileId,
+            id: compute.id,
+            ...(compute.placement && { start: compute.placement.start })
+          }))
+        }))
+      }
 
 /** The GPUs of a snapshot as node.json lists them. */
 export const replayedGpus = (snapshot: Snapshot) => snapshot.gpus.map(gpu => ({ model: modelOf(gpu) }))
@@ -136,12 +127,14 @@ export const replayedGpus = (snapshot: Snapshot) => snapshot.gpus.map(gpu => ({ 
  * The node that a checked snapshot shows. RangeError where it cannot be played, UNKNOWN_FIGURES where its profiles
  * could not be read and the row has figures that nobody recorded.
  */
-export function planReplay(snapshot: Snapshot, { platform, privileged, dialects = {}, fill }: ReplayRequest): NodePlan {
+export function planReplay(
+  snapshot: Snapshot,
+  dialects: Dialects,
+  fill: 'derived' | undefined
+): Pick<NodePlan, 'release' | 'dialects' | 'legacyMigUuids' | 'gpus'> {
   const release = releaseOf(snapshot)
   return {
     release,
-    platform,
-    privileged,
     dialects: namesArePlain(snapshot) ? { ...dialects, plainMigNames: true } : dialects,
     legacyMigUuids: speaksLegacyUuids(snapshot) ?? release.branch < 470,
     gpus: snapshot.gpus.map((gpu): NodeGpu => {
@@ -161,7 +154,7 @@ export function planReplay(snapshot: Snapshot, { platform, privileged, dialects 
         readings: readingsOf(board),
         brand: gpu.brand === null ? brandOf(board.identity) : brandNumber(gpu.brand)!,
         vbiosVersion: told(gpu, 'vbiosVersion', vbiosVersionOf(board)),
-        layout: layoutOf(path, gpu)
+        layout: layoutOf(gpu)
       }
     })
   }

@@ -11,10 +11,12 @@ import { SimulatorError } from './errors.js'
 import { fillUnknown, renameFilled, unknowns } from './fill.js'
 import { identify } from './identity.js'
 import { MAX_GPUS } from './image-layout.js'
+import { checkLayout, type GpuInstanceRequest, type LayoutRequest, placeOn } from './instances.js'
 import { findBoard } from './models.js'
 import { type AllReadings, checkReadings, type GpuReadings, readingsOf, vbiosVersionOf } from './readings.js'
 import { findRelease, isOlder, oldestRelease } from './releases.js'
 import { planReplay, replayedGpus } from './replay.js'
+import { type Capability, checkCapabilities, rightBits } from './rights.js'
 
 /**
  * How a board numbers its GPU instances: `straight` counts from memory slice 0 on, `swapped` has the
@@ -22,8 +24,12 @@ import { planReplay, replayedGpus } from './replay.js'
  */
 export type GiNumbering = 'straight' | 'swapped'
 
-/** Where a node's GPUs are: in the machine itself, or passed through to a virtual machine, which cannot reset them. */
-export type Platform = 'bare-metal' | 'passthrough'
+/**
+ * Where a node's GPUs are: in the machine itself; passed through to a virtual machine, which cannot reset them; or
+ * parts of GPUs that a virtual machine has from its host, which alone cuts them.
+ */
+export type Platform = 'bare-metal' | 'passthrough' | 'vgpu-guest'
+const PLATFORMS: readonly Platform[] = ['bare-metal', 'passthrough', 'vgpu-guest']
 
 /** One GPU of a node, or several alike. */
 export interface GpuRequest {
@@ -37,6 +43,10 @@ export interface GpuRequest {
   readonly giNumbering?: GiNumbering
   /** What it shows of power, temperature, clocks and so on, where it differs from such a board at rest. */
   readonly readings?: GpuReadings
+  /** Whether MIG is on from the start; it is if there are `instances`. */
+  readonly mig?: boolean
+  /** GPU instances it has from the start, put there in this order: names of profiles, or profiles with where they go. */
+  readonly instances?: readonly (string | GpuInstanceRequest)[]
 }
 
 /** What {@link simulate} takes. */
@@ -64,10 +74,17 @@ export interface SimulateOptions {
   readonly fill?: 'derived'
   /** Where to make the node, kept by `close()`; a node already there is taken if an equal request made it. */
   readonly dir?: string
-  /** false: callers have neither root's rights nor a MIG capability. `setPrivileged` changes it later. */
+  /** false: callers do not have root's rights, and of MIG's only `capabilities`. `setPrivileged` changes it later. */
   readonly privileged?: boolean
+  /** MIG capabilities that callers hold who are not root; none if left out. */
+  readonly capabilities?: readonly Capability[]
   /** 'bare-metal' if left out. */
   readonly platform?: Platform
+  /**
+   * false: that another process has NVML initialised is no reason for an Ampere board to leave a change of its MIG
+   * mode pending. True if left out, as is reported of monitoring agents; no record shows it.
+   */
+  readonly countProcesses?: boolean
   /** Ways in which drivers were seen to differ, for clients that must not grow fitted to one. */
   readonly dialects?: Dialects
 }
@@ -77,6 +94,8 @@ export interface NodeRequest {
   readonly driver: string
   readonly platform: Platform
   readonly privileged: boolean
+  readonly capabilities?: readonly Capability[]
+  readonly countProcesses?: false
   readonly gpus: readonly NodeGpuRequest[]
   /** The snapshot that the rest was made of. */
   readonly from?: Snapshot
@@ -84,7 +103,7 @@ export interface NodeRequest {
   readonly dialects?: Dialects
 }
 
-interface NodeGpuRequest {
+interface NodeGpuRequest extends LayoutRequest {
   readonly model: string
   /** Left out where the snapshot tells it. */
   readonly giNumbering?: GiNumbering
@@ -100,9 +119,11 @@ function oneOf<T extends string>(what: string, value: unknown, choices: readonly
   throw new RangeError(`${right}, not ${shown(value)}`)
 }
 
+const GPU_OPTIONS = ['model', 'giNumbering', 'variant', 'board', 'readings', 'mig', 'instances']
+
 function expand(entry: unknown, index: number): NodeRequest['gpus'] {
   const request = (typeof entry === 'string' ? { model: entry } : entry) as GpuRequest
-  checkOptions(`simulate: gpus[${index}]`, request, ['model', 'giNumbering', 'variant', 'board', 'readings'])
+  checkOptions(`simulate: gpus[${index}]`, request, GPU_OPTIONS)
   if (typeof request.model !== 'string') {
     throw new TypeError(`simulate: gpus[${index}] is a model such as 'A100-SXM4-40GB', not ${shown(request.model)}`)
   }
@@ -124,7 +145,8 @@ function expand(entry: unknown, index: number): NodeRequest['gpus'] {
     giNumbering,
     ...(variant !== undefined && { variant }),
     ...(request.board !== undefined && { board: row }),
-    ...(Object.keys(readings).length > 0 && { readings })
+    ...(Object.keys(readings).length > 0 && { readings }),
+    ...checkLayout(`simulate: gpus[${index}]`, request.mig, request.instances)
   }
   return Array.from({ length: count }, () => gpu)
 }
@@ -139,29 +161,33 @@ function usualDriver(gpus: readonly NodeGpuRequest[]): string {
 }
 
 /** Options that a snapshot has the answer to, and those that go with models and with a snapshot. */
-const TOLD = ['driver'] as const
-const ALWAYS = ['dir', 'privileged', 'platform', 'fill', 'dialects'] as const
+const TOLD = ['gpus', 'driver'] as const
+const ALWAYS = ['dir', 'privileged', 'capabilities', 'platform', 'countProcesses', 'fill', 'dialects'] as const
 
 /** Checks the options of `simulate`. Whatever is wrong with them is a sentence, and nothing was made yet. */
 export function readRequest(options: SimulateOptions): NodeRequest {
-  checkOptions('simulate', options, ['gpus', ...TOLD, ...ALWAYS, 'from'])
+  checkOptions('simulate', options, [...TOLD, ...ALWAYS, 'from'])
   return options.from === undefined ? readModels(options) : readReplay(options, options.from)
 }
 
 /** What every request says. */
-function readRest({ privileged = true, platform, fill, dialects = {} }: SimulateOptions) {
+function readRest(options: SimulateOptions) {
+  const { privileged = true, countProcesses = true, fill, dialects = {} } = options
   if (fill !== undefined) oneOf('simulate: fill', fill, ['derived'])
   const spoken = checkDialects('simulate: dialects', dialects)
+  const capabilities = checkCapabilities('simulate', options.capabilities, flag('simulate: privileged', privileged))
   return {
-    platform: oneOf('simulate: platform', platform, ['bare-metal', 'passthrough']),
-    privileged: flag('simulate: privileged', privileged),
+    platform: oneOf('simulate: platform', options.platform, PLATFORMS),
+    privileged,
+    ...(capabilities.length > 0 && { capabilities }),
+    ...(!flag('simulate: countProcesses', countProcesses) && { countProcesses: false as const }),
     ...(fill !== undefined && { fill }),
     ...(Object.keys(spoken).length > 0 && { dialects: spoken })
   }
 }
 
 function readReplay(options: SimulateOptions, from: unknown): NodeRequest {
-  const told = (['gpus', ...TOLD] as const).find(name => options[name] !== undefined)
+  const told = TOLD.find(name => options[name] !== undefined)
   if (told !== undefined) {
     throw new TypeError(`simulate: ${told} is in the snapshot; beside from there can be ${series(ALWAYS, 'and')}`)
   }
@@ -191,14 +217,20 @@ function readModels(options: SimulateOptions): NodeRequest {
  * board, {@link SimulatorError} `UNKNOWN_FIGURES` for figures nobody recorded, unless they may be derived.
  */
 export function planNode(request: NodeRequest): NodePlan {
-  if (request.from !== undefined) return planReplay(request.from, request)
-  const { driver, platform, privileged, gpus, fill, dialects = {} } = request
+  const { platform, privileged, capabilities, countProcesses = true, dialects = {}, from, fill } = request
+  return {
+    platform,
+    rights: rightBits(privileged, capabilities),
+    countsProcesses: countProcesses,
+    dialects,
+    ...(from ? planReplay(from, dialects, fill) : planModels(request))
+  }
+}
+
+function planModels({ driver, gpus, fill, dialects = {} }: NodeRequest): Pick<NodePlan, 'release' | 'legacyMigUuids' | 'gpus'> {
   const release = findRelease(driver)
   return {
     release,
-    platform,
-    privileged,
-    dialects,
     legacyMigUuids: release.branch < 470,
     gpus: gpus.map((gpu, index) => {
       const { board, filled } = fillUnknown(rowOf(gpu))
@@ -217,7 +249,8 @@ export function planNode(request: NodeRequest): NodePlan {
         giNumbering: gpu.giNumbering ?? 'straight',
         readings: readingsOf(board, gpu.readings),
         brand: brandOf(shown.identity),
-        vbiosVersion: vbiosVersionOf(board)
+        vbiosVersion: vbiosVersionOf(board),
+        layout: placeOn(shown, release.computeInstanceProfileSlots, index, gpu)
       }
     })
   }
@@ -239,6 +272,8 @@ export function differences(asked: NodeRequest, made: NodeRequest): string[] {
     ['driver', asked.driver, made.driver],
     ['platform', asked.platform, made.platform],
     ['privileged', asked.privileged, made.privileged],
+    ['capabilities', asked.capabilities?.join(', ') ?? 'none', made.capabilities?.join(', ') ?? 'none'],
+    ['countProcesses', asked.countProcesses ?? true, made.countProcesses ?? true],
     ['fill', asked.fill ?? 'none', made.fill ?? 'none'],
     ['dialects', dialectsOf(asked), dialectsOf(made)]
   ]
@@ -248,6 +283,8 @@ export function differences(asked: NodeRequest, made: NodeRequest): string[] {
   }
   const readings = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(gpu => gpu.readings ?? null))
   if (readings(asked.gpus) !== readings(made.gpus)) compared.push(['readings', 'these', 'of its own'])
+  const layouts = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(({ mig, instances }) => [mig, instances]))
+  if (layouts(asked.gpus) !== layouts(made.gpus)) compared.push(['instances from the start', 'these', 'of its own'])
   const found = compared.filter(([, a, b]) => a !== b).map(([what, a, b]) => `${what} ${b}, not ${a}`)
   return rows(asked.gpus) === rows(made.gpus) ? found : [...found, 'board rows of its own, not these']
 }
