@@ -160,10 +160,10 @@ export const renamedRows = <T>(rows: readonly ComputeProfileRow<T>[], was: strin
   rows.map(row => ({ ...row, name: row.name.replace(plainName(was), plainName(is)) }))
 
 /** The profile under another name, its compute instances' names with it. */
-const renamed = (profile: GpuProfileRow, name: string): GpuProfileRow => ({
+const renamed = (profile: GpuProfileRow<null>, name: string): GpuProfileRow<null> => ({
   ...profile,
   name,
-  computeInstances: renamedRows(profile.computeInstances, profile.name, name)
+  computeInstances: profile.computeInstances && renamedRows(profile.computeInstances, profile.name, name)
 })
 
 /** The makes of a board that a request can ask for. */
@@ -171,7 +171,8 @@ export const labelsOf = ({ variants }: BoardRow<null>): string[] => [
   ...new Set(variants.flatMap(({ label }) => (label === undefined ? [] : [label])))
 ]
 
-const applying = (
+/** What of a row another make, range of branches or dialect reports instead, of those that apply. */
+export const variantsUnder = (
   { variants }: BoardRow<null>,
   { branch }: Release,
   label: string | undefined,
@@ -186,7 +187,7 @@ const applying = (
 
 /** Which of the row's profiles go by another name. */
 export const namesUnder = (row: BoardRow<null>, release: Release, label?: string): Readonly<Record<string, string>> =>
-  Object.assign({}, ...applying(row, release, label).map(({ names }) => names))
+  Object.assign({}, ...variantsUnder(row, release, label).map(({ names }) => names))
 
 /**
  * The row as `release` shows it in the dialects of a node, for the make of the board called `label` if one is
@@ -214,9 +215,12 @@ export const exclusionsUnder = (
     }))
 
 /** {@link underDriver} for a release that shows such a board, whatever is on record of its first. */
-export function shownBy(row: BoardRow, release: Release, label?: string, dialects?: Dialects): BoardRow {
-  const variants = applying(row, release, label, dialects)
-  const { name, memoryTotalMiB } = Object.assign({}, row.identity, ...variants) as BoardRow['identity']
+export function shownBy(row: BoardRow, release: Release, label?: string, dialects?: Dialects): BoardRow
+/** The same of a row with figures that nobody recorded: those stay null. */
+export function shownBy(row: BoardRow<null>, release: Release, label?: string, dialects?: Dialects): BoardRow<null>
+export function shownBy(row: BoardRow<null>, release: Release, label?: string, dialects?: Dialects): BoardRow<null> {
+  const variants = variantsUnder(row, release, label, dialects)
+  const { name, memoryTotalMiB } = Object.assign({}, row.identity, ...variants) as BoardRow<null>['identity']
   const memoryMiB: Record<string, number> = Object.assign({}, ...variants.map(variant => variant.memoryMiB))
   const reported: Record<string, number> = Object.assign({}, ...variants.map(variant => variant.reportedInstances))
   const names = namesUnder(row, release, label)
@@ -225,13 +229,16 @@ export function shownBy(row: BoardRow, release: Release, label?: string, dialect
     ...row,
     identity: { ...row.identity, name, memoryTotalMiB },
     excludes: exclusionsUnder(row, release, called),
-    profiles: row.profiles
-      .filter(({ since, slot }) => (since?.branch ?? 0) <= release.branch && slot < release.gpuInstanceProfileSlots)
-      .map(profile => ({
-        ...renamed(profile, called(profile.name)),
-        memoryMiB: memoryMiB[profile.name] ?? profile.memoryMiB,
-        ...(reported[profile.name] !== undefined && { reportedInstances: reported[profile.name]! })
-      }))
+    profiles:
+      row.profiles === null
+        ? null
+        : row.profiles
+            .filter(({ since, slot }) => (since?.branch ?? 0) <= release.branch && (slot ?? 0) < release.gpuInstanceProfileSlots)
+            .map(profile => ({
+              ...renamed(profile, called(profile.name)),
+              memoryMiB: memoryMiB[profile.name] ?? profile.memoryMiB,
+              ...(reported[profile.name] !== undefined && { reportedInstances: reported[profile.name]! })
+            }))
   }
 }
 

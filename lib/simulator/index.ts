@@ -42,6 +42,7 @@ export type {
   Variant
 } from './boards.js'
 export type { ClientKind, ClientOptions, SimulatedClient } from './clients.js'
+export { type ComparedFigure, type ComparedGpu, type Comparison, compareWithRows, type ReportedBoard } from './compare.js'
 export { type Dialects, dialects } from './dialects.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'
 export type { FilledFigure } from './fill.js'
