@@ -57,6 +57,16 @@ nvmlReturn_t SetRights(const Order& order) {
   });
 }
 
+// The nodes that /dev has gathered are gone with the machine's last boot.
+nvmlReturn_t RebootNode(const Order& order) {
+  const nvmlReturn_t code =
+      ChangeNode(order.image, order.reason, [&](State& state, Outbox&, Reason*) {
+        Reboot(order.image, state);
+        return NVML_SUCCESS;
+      });
+  return code != NVML_SUCCESS ? code : CodeOf(RemoveStaleNodes(order.image), order.reason);
+}
+
 nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
   Image& image = order.image;
   const unsigned* const it = order.arguments;
@@ -77,10 +87,7 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
         return SetReading(at, it[1], order.wide(2), why);
       });
     case kSimulatorReboot:
-      return ChangeNode(image, order.reason, [&](State& state, Outbox&, Reason*) {
-        Reboot(image, state);
-        return NVML_SUCCESS;
-      });
+      return RebootNode(order);
     case kSimulatorReloadDriver:
       return ChangeNode(image, order.reason, [&](State& state, Outbox&, Reason* why) {
         return ReloadDriver(image, state, why);
