@@ -21,6 +21,7 @@ export type {
   IdleMemory,
   Variant
 } from './boards.js'
+export type { ContainerOptions, MigCapability, SimulatedContainer, VisibleDevice } from './container.js'
 export { type Dialects, dialects } from './dialects.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'
 export type { FilledFigure } from './fill.js'

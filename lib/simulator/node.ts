@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto'
 import { checkOptions, flag, shown, wholeNumber } from '../arguments.js'
 import { series } from '../layout/suggest.js'
 import type { NodePlan } from './compile-image.js'
+import { type ContainerOptions, Containers, type SimulatedContainer } from './container.js'
 import { Command, halves, NONE, NodeControl } from './control.js'
 import { SimulatorError } from './errors.js'
 import type { FilledFigure } from './fill.js'
@@ -80,6 +81,7 @@ export class SimulatedNode {
   readonly #place: NodePlace
   readonly #temporary: boolean
   readonly #control: NodeControl
+  readonly #containers: Containers
   #closing: Promise<void> | undefined
 
   /** @internal */
@@ -90,6 +92,7 @@ export class SimulatedNode {
     this.library = place.library
     this.root = place.root
     this.#control = new NodeControl(place.library, place.dir)
+    this.#containers = new Containers(place, this.#control, plan.gpus.length)
     this.driver = plan.release.version
     this.gpus = plan.gpus.map(({ board, identity, giNumbering, filled }, index) => ({
       index,
@@ -171,6 +174,17 @@ export class SimulatedNode {
   }
 
   /**
+   * Makes a container that sees some of the node: `{ gpus: [0] }`, `{ devices: [{ gpu: 0, gpuInstance: 1,
+   * computeInstance: 0 }] }`. Its `library` and `root` are for sessions and clients as the node's own are; its
+   * callers have no more rights than its `capabilities`. It ends with the node.
+   * @throws TypeError or RangeError for what the node does not have or what is named twice;
+   *   {@link SimulatorError} `NOT_FOUND` for a MIG device that does not live. Then nothing was made.
+   */
+  container(options: ContainerOptions): Promise<SimulatedContainer> {
+    return this.#containers.make(options)
+  }
+
+  /**
    * How often an exported function was called in this process since the node's library was loaded. It
    * is loaded while a session on it is open; without one the answer is 0.
    * @param name The C name: 'nvmlDeviceGetMigMode'. One that no release exports is a TypeError.
@@ -208,6 +222,7 @@ export class SimulatedNode {
       if (!(error instanceof SimulatorError && gone.includes(error.code))) throw error
     } finally {
       this.#control.close()
+      await this.#containers.close()
       if (this.#temporary) await removeNode(this.#place)
     }
   }

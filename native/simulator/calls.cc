@@ -38,14 +38,20 @@ bool RecallPast(Subject* subject) {
 }
 
 bool LookAt(const Image& image, const void* opaque, Subject* subject) {
-  if (!DecodeHandle(image.header(), opaque, &subject->handle)) return false;
+  if (!DecodeHandle(image.header(), opaque, &subject->handle) ||
+      IsHidden(SightOf(CallersView(), subject->handle.gpu))) {
+    return false;
+  }
   subject->driver = &image.node();
   subject->board = &image.boards()[subject->handle.gpu];
   const std::uint64_t change = image.ReadGpu(subject->handle.gpu, &subject->node, &subject->gpu);
   if (Speaks(*subject->driver, kStaleMigHandles)) SeeMigDevices(subject->view(), change);
-  return FindLive(std::as_const(subject->gpu), subject->handle, &subject->instance,
-                  &subject->compute) ||
-         RecallPast(subject);
+  if (!FindLive(std::as_const(subject->gpu), subject->handle, &subject->instance,
+                &subject->compute)) {
+    return RecallPast(subject);
+  }
+  return subject->handle.kind != HandleKind::kMigDevice ||
+         IsVisible(subject->view(), subject->mig());
 }
 
 bool LookAt(const Image& image, const void* opaque, HandleKind kind, Subject* subject) {

@@ -67,6 +67,18 @@ nvmlReturn_t RebootNode(const Order& order) {
   return code != NVML_SUCCESS ? code : CodeOf(RemoveStaleNodes(order.image), order.reason);
 }
 
+nvmlReturn_t FindDevice(const Order& order) {
+  const unsigned instance = order.arguments[1];
+  const unsigned compute = order.arguments[2];
+  return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
+    const GpuInstance* const found = FindGpuInstance(at.gpu, instance);
+    if (found != nullptr && FindComputeInstance(*found, compute) != nullptr) return NVML_SUCCESS;
+    why->Say("GPU %u has no compute instance %u in a GPU instance %u.", at.index, compute,
+             instance);
+    return NVML_ERROR_NOT_FOUND;
+  });
+}
+
 nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
   Image& image = order.image;
   const unsigned* const it = order.arguments;
@@ -88,6 +100,8 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
       });
     case kSimulatorReboot:
       return RebootNode(order);
+    case kSimulatorFindDevice:
+      return FindDevice(order);
     case kSimulatorReloadDriver:
       return ChangeNode(image, order.reason, [&](State& state, Outbox&, Reason* why) {
         return ReloadDriver(image, state, why);
