@@ -7,8 +7,9 @@ import { series } from '../layout/suggest.js'
 import { checksum } from './checksum.js'
 import { put } from './compile-image.js'
 import { Command, type NodeControl } from './control.js'
-import { CONFIG_RIGHT, IMAGE_LAYOUT_VERSION, MONITOR_RIGHT, VIEW_IDS, VIEW_MAGIC, View } from './image-layout.js'
+import { IMAGE_LAYOUT_VERSION, VIEW_IDS, VIEW_MAGIC, View } from './image-layout.js'
 import type { NodePlace } from './node-directory.js'
+import { type Capability, checkCapabilities, rightBits } from './rights.js'
 import { capabilityMinor, MIG_CAPABILITIES, paths } from './root-files.js'
 
 /** A MIG device: a compute instance by the index of its GPU and the ids that NVML gives. */
@@ -18,9 +19,6 @@ export interface VisibleDevice {
   readonly computeInstance: number
 }
 
-/** A capability that a container can be given, as it is called below /proc/driver/nvidia/capabilities. */
-export type MigCapability = 'mig/config' | 'mig/monitor'
-
 /** What {@link SimulatedNode.container} takes. */
 export interface ContainerOptions {
   /** Indices of the GPUs that are seen as a whole, with every MIG device they have and will have. `[]`: none at all. */
@@ -28,7 +26,7 @@ export interface ContainerOptions {
   /** MIG devices that are seen, each of which lives; what is created later with the same ids is seen too. */
   readonly devices?: readonly VisibleDevice[]
   /** 'mig/config': may create and destroy instances; 'mig/monitor': sees all of them. */
-  readonly capabilities?: readonly MigCapability[]
+  readonly capabilities?: readonly Capability[]
   /** The GPUs of which nothing is seen: 'denied', they are counted and cannot be opened; 'absent', they are not there. 'denied' if left out. */
   readonly others?: 'denied' | 'absent'
 }
@@ -49,13 +47,11 @@ export interface SimulatedContainer {
 interface Visible {
   readonly gpus: readonly number[]
   readonly devices: readonly VisibleDevice[]
-  readonly capabilities: readonly MigCapability[]
+  readonly capabilities: readonly Capability[]
   readonly others: 'denied' | 'absent'
 }
 
 const OTHERS = ['denied', 'absent'] as const
-const CAPABILITY_NAMES = Object.keys(MIG_CAPABILITIES) as MigCapability[]
-const RIGHTS: Readonly<Record<MigCapability, number>> = { 'mig/config': CONFIG_RIGHT, 'mig/monitor': MONITOR_RIGHT }
 
 function list<T>(what: string, value: readonly T[] | undefined, example: string): readonly T[] {
   if (value === undefined) return []
@@ -99,12 +95,7 @@ function check(options: ContainerOptions, gpuCount: number): Visible {
     devices,
     it => `compute instance ${it.computeInstance} of GPU instance ${it.gpuInstance} of GPU ${it.gpu}`
   )
-  const capabilities = list('capabilities', options.capabilities, "['mig/monitor']")
-  for (const name of capabilities) {
-    if (CAPABILITY_NAMES.includes(name)) continue
-    throw new RangeError(`container: a capability is ${series(CAPABILITY_NAMES.map(shown), 'or')}, not ${shown(name)}`)
-  }
-  refuseTwice('capabilities', capabilities, shown)
+  const capabilities = checkCapabilities('container', options.capabilities, false)
   const { others = OTHERS[0] } = options
   if (!OTHERS.includes(others))
     throw new RangeError(`container: others is ${series(OTHERS.map(shown), 'or')}, not ${shown(others)}`)
@@ -119,7 +110,7 @@ function viewFile({ gpus, devices, capabilities, others }: Visible): Buffer {
   put(file, 0, View, {
     magic: VIEW_MAGIC,
     layoutVersion: IMAGE_LAYOUT_VERSION,
-    rights: capabilities.reduce((bits, name) => bits | RIGHTS[name], 0),
+    rights: rightBits(false, capabilities),
     gpus: gpus.reduce((bits, gpu) => bits | (1 << gpu), 0),
     othersAbsent: others === 'absent',
     devices: seen

@@ -9,8 +9,10 @@ import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { nativeFile } from '../binding.js'
 import { compileImage, type NodePlan } from './compile-image.js'
+import { NodeControl } from './control.js'
 import { keepExports } from './elf-exports.js'
 import { SimulatorError } from './errors.js'
+import { putLayout } from './instances.js'
 import { exportedBy } from './releases.js'
 import { differences, type NodeRequest } from './request.js'
 import { writeRoot } from './root-files.js'
@@ -67,6 +69,8 @@ async function fill(dir: string, request: NodeRequest, plan: NodePlan): Promise<
   const description = describe(request, plan, library)
   await writeFile(join(dir, 'node.json'), description, { mode: 0o644 })
   await writeFile(join(dir, 'node.image'), compileImage(plan, description), { mode: 0o644 })
+  const control = new NodeControl(join(dir, LIBRARY), dir)
+  for (const [index, { layout }] of plan.gpus.entries()) if (layout) putLayout(control, index, layout)
 }
 
 /** The request that made the node in `dir`; undefined if nothing is there. Anything else is refused. */
@@ -135,6 +139,7 @@ async function make(dir: string, request: NodeRequest, plan: NodePlan): Promise<
     return placeOf(dir)
   } catch (error) {
     await rm(partial, { recursive: true, force: true })
+    if (error instanceof SimulatorError) throw error
     const code = errorCode(error)
     if (code === 'ENOTEMPTY' || code === 'EEXIST') {
       const place = await attach(dir, request)

@@ -1,16 +1,17 @@
 /** A simulated node and the world around its GPUs: resets, reboots, clients, permissions. */
-import { randomInt } from 'node:crypto'
-import { checkOptions, flag, shown, wholeNumber } from '../arguments.js'
-import { series } from '../layout/suggest.js'
+import { shown, wholeNumber } from '../arguments.js'
+import { type ActivityOptions, activityArguments } from './activity.js'
+import { type ClientOptions, type SimulatedClient, startClient } from './clients.js'
 import type { NodePlan } from './compile-image.js'
 import { type ContainerOptions, Containers, type SimulatedContainer } from './container.js'
-import { Command, halves, NONE, NodeControl } from './control.js'
+import { Command, halves, NodeControl } from './control.js'
 import { SimulatorError } from './errors.js'
+import { eventArguments, type RaisedEvent } from './events.js'
 import type { FilledFigure } from './fill.js'
-import { ROOT_RIGHT } from './image-layout.js'
 import { type NodePlace, removeNode } from './node-directory.js'
 import { checkReadings, type GpuReadings, numberOf, type ReadingName, word } from './readings.js'
 import type { GiNumbering } from './request.js'
+import { type Capability, readRights } from './rights.js'
 
 /** A GPU of a simulated node. Serial, UUID and bus id are derived from the model and the index. */
 export interface SimulatedGpu {
@@ -26,40 +27,6 @@ export interface SimulatedGpu {
   readonly giNumbering: GiNumbering
   /** Figures of its board that were computed because nobody recorded them; `fill: 'derived'` allowed it. */
   readonly filled: readonly FilledFigure[]
-}
-
-/** What {@link SimulatedNode.startClient} takes. */
-export interface ClientOptions {
-  /** Index of the GPU the process uses. */
-  readonly gpu: number
-  /** Id of the GPU instance it runs in; without one it holds the whole GPU. */
-  readonly gpuInstance?: number
-  /** Id of the compute instance it runs in. */
-  readonly computeInstance?: number
-  /** Its process id; chosen above those of real processes if left out. */
-  readonly pid?: number
-  /** Memory it has taken, of the GPU's or of the instance's; 0 if left out, null if NVML is not to know it. */
-  readonly memoryMiB?: number | null
-  /** 'compute' if left out. */
-  readonly kind?: ClientKind
-}
-
-/** Which of NVML's lists of processes a client is in. */
-export type ClientKind = 'compute' | 'graphics' | 'mps'
-
-const CLIENT_KINDS: readonly ClientKind[] = ['compute', 'graphics', 'mps']
-
-/** A process that uses a simulated GPU, until `stop()`. */
-export interface SimulatedClient {
-  readonly gpu: number
-  readonly gpuInstance: number | undefined
-  readonly computeInstance: number | undefined
-  readonly pid: number
-  readonly memoryMiB: number | null
-  readonly kind: ClientKind
-  /** Ends the process. Nothing happens if it ended before, or a reboot took it. */
-  stop(): void
-  [Symbol.dispose](): void
 }
 
 /**
@@ -106,12 +73,19 @@ export class SimulatedNode {
     }))
   }
 
-  /** What `nvidia-smi -r` does to a GPU: its instances are gone and a pending MIG mode takes effect. Refused while something uses it. */
+  /**
+   * What `nvidia-smi -r` does to a GPU: its instances are gone, a pending MIG or ECC mode takes effect, and a GPU
+   * that required a reset is well again. Refused while something uses it, and of one that is lost or that a
+   * virtual machine has.
+   */
   reset(gpu: number): void {
     this.#control.command(Command.reset, this.#gpu('reset', gpu))
   }
 
-  /** Restarts the machine: every instance and client is gone; Ampere keeps its MIG mode and completes a pending one, later boards forget it. */
+  /**
+   * Restarts the machine: every instance and client is gone, a lost GPU is back; Ampere keeps its MIG mode and
+   * completes a pending one, later boards forget it. A vGPU guest keeps the partition that its host gave it.
+   */
   reboot(): void {
     this.#control.command(Command.reboot)
   }
@@ -121,10 +95,13 @@ export class SimulatedNode {
     this.#control.command(Command.reloadDriver)
   }
 
-  /** Whether callers have root's rights. NVML answers NO_PERMISSION to much without them. */
-  setPrivileged(on: boolean): void {
-    if (on === undefined) throw new TypeError('setPrivileged takes true or false')
-    this.#control.command(Command.setRights, flag('setPrivileged: on', on) ? ROOT_RIGHT : 0)
+  /**
+   * Whether callers have root's rights, and otherwise which MIG capabilities they hold: `setPrivileged(false,
+   * ['mig/monitor'])`. NVML answers NO_PERMISSION to much without them.
+   * @throws RangeError for capabilities beside root's rights, which hold them all.
+   */
+  setPrivileged(on: boolean, capabilities?: readonly Capability[]): void {
+    this.#control.command(Command.setRights, readRights(on, capabilities))
   }
 
   /**
@@ -141,36 +118,36 @@ export class SimulatedNode {
   }
 
   /**
+   * Raises an error that processes are told of which wait for it: `node.raiseEvent({ kind: 'xid', gpu: 0, xid: 79 })`.
+   * It is delivered with its instance's ids also when the instance is gone before anybody reads it.
+   * @throws {@link SimulatorError} `NOT_FOUND` for an instance that there is not, `NOT_SUPPORTED` for a memory error
+   *   of a GPU whose ECC is off; then nothing happens.
+   * @see nvmlEventSetWait_v2
+   */
+  raiseEvent(event: RaisedEvent): void {
+    const given = eventArguments('raiseEvent', event)
+    this.#control.command(Command.raiseEvent, this.#gpu('raiseEvent', event.gpu), ...given)
+  }
+
+  /**
+   * Keeps a GPU, or one of its GPU instances, busy from now on: `node.setActivity(0, { gpuInstance: 1,
+   * smUtilizationPercent: 40 })`. What GPM shows of it is the mean over the time between two samples. An instance
+   * begins idle, also where a busy one was before. Each rate is a change of its own.
+   * @throws RangeError for a rate that cannot be, {@link SimulatorError} `NOT_FOUND` for an instance that there is
+   *   not, `NOT_SUPPORTED` where GPM is not there: before Hopper, and in a vGPU guest. Then nothing was changed.
+   * @see nvmlGpmMetricsGet, nvmlGpmSampleGet, nvmlGpmMigSampleGet
+   */
+  setActivity(gpu: number, activity: ActivityOptions): void {
+    const index = this.#gpu('setActivity', gpu)
+    for (const given of activityArguments('setActivity', activity)) this.#control.command(Command.setActivity, index, ...given)
+  }
+
+  /**
    * Starts a process that uses a GPU, or runs in one of its instances. One of that kind that is there already
    * has its memory changed. A node keeps at most 32; one without an instance holds the GPU, in MIG mode too.
    */
   startClient(options: ClientOptions): SimulatedClient {
-    checkOptions('startClient', options, ['gpu', 'gpuInstance', 'computeInstance', 'pid', 'memoryMiB', 'kind'])
-    const { gpuInstance, computeInstance, memoryMiB = 0, kind = 'compute' } = options
-    const gpu = this.#gpu('startClient', options.gpu)
-    // Linux gives no process a number of 2^22 or more.
-    const pid = options.pid ?? randomInt(2 ** 22 + 1, 2 ** 31)
-    if (wholeNumber('startClient: pid', pid) === 0) throw new RangeError('startClient: pid is a process id from 1 on, not 0')
-    if (computeInstance !== undefined && gpuInstance === undefined) {
-      throw new TypeError('startClient: a computeInstance is one of a gpuInstance, which is missing')
-    }
-    if (memoryMiB !== null) wholeNumber('startClient: memoryMiB', memoryMiB)
-    if (!CLIENT_KINDS.includes(kind))
-      throw new RangeError(`startClient: kind is ${series(CLIENT_KINDS.map(shown), 'or')}, not ${shown(kind)}`)
-    const ids = [
-      gpuInstance === undefined ? NONE : wholeNumber('startClient: gpuInstance', gpuInstance),
-      computeInstance === undefined ? NONE : wholeNumber('startClient: computeInstance', computeInstance)
-    ]
-    const place = [gpu, ...ids, pid, CLIENT_KINDS.indexOf(kind)]
-    this.#control.command(Command.startClient, ...place, memoryMiB ?? NONE)
-    const stop = (): void => {
-      try {
-        this.#control.command(Command.stopClient, ...place)
-      } catch (error) {
-        if (!(error instanceof SimulatorError && ['NOT_FOUND', 'CLOSED'].includes(error.code))) throw error
-      }
-    }
-    return { gpu, gpuInstance, computeInstance, pid, memoryMiB, kind, stop, [Symbol.dispose]: stop }
+    return startClient(this.#control, options, (method, gpu) => this.#gpu(method, gpu))
   }
 
   /**

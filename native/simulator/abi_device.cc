@@ -30,6 +30,7 @@ nvmlReturn_t GiveCount(const Image& image, Denied denied, unsigned* count) {
   return NVML_SUCCESS;
 }
 
+// A GPU that is lost or wants a reset is not handed out.
 nvmlReturn_t GiveGpu(const Image& image, unsigned gpu, nvmlDevice_t* device) {
   switch (SightOf(CallersView(), gpu)) {
     case Sight::kDenied:
@@ -40,6 +41,10 @@ nvmlReturn_t GiveGpu(const Image& image, unsigned gpu, nvmlDevice_t* device) {
     case Sight::kParts:
       break;
   }
+  NodeState node;
+  GpuState live;
+  image.ReadGpu(gpu, &node, &live);
+  if (live.health != 0) return HealthOf(live);
   *device = GpuHandle(image, gpu);
   return NVML_SUCCESS;
 }
@@ -92,6 +97,7 @@ nvmlReturn_t GiveMigDevice(const Image& image, nvmlDevice_t* device, Is is) {
       for (const ComputeInstance& compute : instance.computeInstances) {
         const MigDevice mig = {&instance, &compute};
         if (compute.stamp == 0 || !IsVisible(at, mig) || !is(board, mig)) continue;
+        if (state.gpus[gpu].health != 0) return HealthOf(state.gpus[gpu]);
         *device = MigHandle(image, gpu, mig);
         return NVML_SUCCESS;
       }
