@@ -27,6 +27,8 @@ export type { ContainerOptions, SimulatedContainer, VisibleDevice } from './cont
 export { type Dialects, dialects } from './dialects.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'
 export type { MigEvents, RaisedEvent, RaisedMemoryError, RaisedXid } from './events.js'
+export type { CallFaultOptions, FaultOptions, GpuFaultCode, GpuFaultOptions } from './fault-request.js'
+export type { CallFault, GpuFault } from './faults.js'
 export type { FilledFigure } from './fill.js'
 export type { ComputeInstanceRequest, GpuInstanceRequest } from './instances.js'
 export { models } from './models.js'
@@ -64,8 +66,8 @@ export async function simulate(options: SimulateOptions): Promise<SimulatedNode>
   const request = readRequest(options)
   const plan = planNode(request)
   const dir = optionalText('simulate: dir', options.dir)
-  if (dir === undefined) return new SimulatedNode(await makeTemporaryNode(request, plan), plan, true)
-  const node = new SimulatedNode(await makeOrAttachNode(dir, request, plan), plan, false)
+  if (dir === undefined) return new SimulatedNode(await makeTemporaryNode(request, plan), request, plan, true)
+  const node = new SimulatedNode(await makeOrAttachNode(dir, request, plan), request, plan, false)
   node.check() // it may have been there before, and been damaged since
   return node
 }

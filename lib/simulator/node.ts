@@ -7,10 +7,13 @@ import { type ContainerOptions, Containers, type SimulatedContainer } from './co
 import { Command, halves, NodeControl } from './control.js'
 import { SimulatorError } from './errors.js'
 import { eventArguments, type RaisedEvent } from './events.js'
+import type { CallFaultOptions, FaultOptions, GpuFaultOptions } from './fault-request.js'
+import { type CallFault, type GpuFault, NodeFaults } from './faults.js'
 import type { FilledFigure } from './fill.js'
 import { type NodePlace, removeNode } from './node-directory.js'
 import { checkReadings, type GpuReadings, numberOf, type ReadingName, word } from './readings.js'
-import type { GiNumbering } from './request.js'
+import { findRelease } from './releases.js'
+import type { GiNumbering, NodeRequest } from './request.js'
 import { type Capability, readRights } from './rights.js'
 
 /** A GPU of a simulated node. Serial, UUID and bus id are derived from the model and the index. */
@@ -49,10 +52,11 @@ export class SimulatedNode {
   readonly #temporary: boolean
   readonly #control: NodeControl
   readonly #containers: Containers
+  readonly #faults: NodeFaults
   #closing: Promise<void> | undefined
 
   /** @internal */
-  constructor(place: NodePlace, plan: NodePlan, temporary: boolean) {
+  constructor(place: NodePlace, request: NodeRequest, plan: NodePlan, temporary: boolean) {
     this.#place = place
     this.#temporary = temporary
     this.dir = place.dir
@@ -60,6 +64,7 @@ export class SimulatedNode {
     this.root = place.root
     this.#control = new NodeControl(place.library, place.dir)
     this.#containers = new Containers(place, this.#control, plan.gpus.length)
+    this.#faults = new NodeFaults(this.#control, request.faults ?? [])
     this.driver = plan.release.version
     this.gpus = plan.gpus.map(({ board, identity, giNumbering, filled }, index) => ({
       index,
@@ -80,6 +85,7 @@ export class SimulatedNode {
    */
   reset(gpu: number): void {
     this.#control.command(Command.reset, this.#gpu('reset', gpu))
+    this.#faults.cured(gpu)
   }
 
   /**
@@ -88,6 +94,7 @@ export class SimulatedNode {
    */
   reboot(): void {
     this.#control.command(Command.reboot)
+    this.#faults.cured()
   }
 
   /** Unloads the kernel modules and loads them again. Refused while something uses a GPU. */
@@ -159,6 +166,26 @@ export class SimulatedNode {
    */
   container(options: ContainerOptions): Promise<SimulatedContainer> {
     return this.#containers.make(options)
+  }
+
+  /**
+   * Makes something go wrong: `node.inject({ call: 'nvmlDeviceCreateGpuInstance', nth: 3, returns:
+   * 'INSUFFICIENT_RESOURCES' })`, or of a GPU `{ gpu: 0, lost: true }`. It is in force at once, in every process
+   * that uses the node, until it is removed. Of several that strike the same call all delay, then those hang that
+   * do, then the oldest that returns or kills ends the call; each before the function's effect, then each after it.
+   * A node has room for 32 faults of calls.
+   * @throws TypeError or RangeError for what no fault can be; then nothing was changed.
+   */
+  inject(fault: CallFaultOptions): CallFault
+  inject(fault: GpuFaultOptions): GpuFault
+  inject(fault: FaultOptions): CallFault | GpuFault
+  inject(fault: FaultOptions): CallFault | GpuFault {
+    return this.#faults.inject(fault, { release: findRelease(this.driver), gpus: this.gpus.length })
+  }
+
+  /** What was injected through this object, or the node was made with, and still stands; the oldest first. */
+  faults(): readonly (CallFault | GpuFault)[] {
+    return this.#faults.list()
   }
 
   /**

@@ -7,6 +7,7 @@ import type { NodePlan } from './compile-image.js'
 import { checkDialects, type Dialects } from './dialects.js'
 import { SimulatorError } from './errors.js'
 import { MIG_EVENTS, type MigEvents } from './events.js'
+import { checkFaults, type FaultOptions, type FaultRequest } from './fault-request.js'
 import { fillUnknown, renameFilled, unknowns } from './fill.js'
 import { identify } from './identity.js'
 import { MAX_GPUS } from './image-layout.js'
@@ -78,6 +79,8 @@ export interface SimulateOptions {
   readonly dialects?: Dialects
   /** Who is told of MIG changes. 'all' if left out. */
   readonly migEvents?: MigEvents
+  /** What goes wrong from the first call on, as `inject` of the node takes it. */
+  readonly faults?: readonly FaultOptions[]
 }
 
 /** A request with nothing left out; node.json keeps it. */
@@ -91,6 +94,7 @@ export interface NodeRequest {
   readonly fill?: 'derived'
   readonly dialects?: Dialects
   readonly migEvents?: MigEvents
+  readonly faults?: readonly FaultRequest[]
 }
 
 interface NodeGpuRequest extends LayoutRequest {
@@ -159,7 +163,8 @@ const OPTIONS = [
   'countProcesses',
   'fill',
   'dialects',
-  'migEvents'
+  'migEvents',
+  'faults'
 ]
 
 /** Checks the options of `simulate`. Whatever is wrong with them is a sentence, and nothing was made yet. */
@@ -177,8 +182,10 @@ export function readRequest(options: SimulateOptions): NodeRequest {
   if (expanded.length < 1 || expanded.length > MAX_GPUS) {
     throw new RangeError(`simulate: a node has 1 to ${MAX_GPUS} GPUs, not ${expanded.length}`)
   }
+  const release = findRelease(driver ?? usualDriver(expanded))
+  const faults = checkFaults('simulate: faults', options.faults, { release, gpus: expanded.length })
   return {
-    driver: findRelease(driver ?? usualDriver(expanded)).version,
+    driver: release.version,
     platform: oneOf('simulate: platform', options.platform, PLATFORMS),
     privileged,
     ...(capabilities.length > 0 && { capabilities }),
@@ -186,7 +193,8 @@ export function readRequest(options: SimulateOptions): NodeRequest {
     gpus: expanded,
     ...(fill !== undefined && { fill }),
     ...(Object.keys(dialects).length > 0 && { dialects }),
-    ...(migEvents !== 'all' && { migEvents })
+    ...(migEvents !== 'all' && { migEvents }),
+    ...(faults.length > 0 && { faults })
   }
 }
 
@@ -251,6 +259,8 @@ export function differences(asked: NodeRequest, made: NodeRequest): string[] {
   if (readings(asked.gpus) !== readings(made.gpus)) compared.push(['readings', 'these', 'of its own'])
   const layouts = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(({ mig, instances }) => [mig, instances]))
   if (layouts(asked.gpus) !== layouts(made.gpus)) compared.push(['instances from the start', 'these', 'of its own'])
+  const faults = (request: NodeRequest): string => JSON.stringify(request.faults ?? [])
+  if (faults(asked) !== faults(made)) compared.push(['faults', 'these', 'of its own'])
   const found = compared.filter(([, a, b]) => a !== b).map(([what, a, b]) => `${what} ${b}, not ${a}`)
   return rows(asked.gpus) === rows(made.gpus) ? found : [...found, 'board rows of its own, not these']
 }
