@@ -10,6 +10,27 @@ import { makeOrAttachNode, makeTemporaryNode } from './node-directory.js'
 import { planNode, readRequest, type SimulateOptions } from './request.js'
 
 export type { NvmlCode } from '../errors.js'
+export type { MigMode } from '../gpu.js'
+export type {
+  ComputeInstanceProfile,
+  Engines,
+  GpuInstanceProfile,
+  Placement,
+  Profile,
+  Unavailable
+} from '../profiles.js'
+export type {
+  ComputeInstanceProfileSnapshot,
+  ComputeInstanceSnapshot,
+  DriverSnapshot,
+  GpuInstanceProfileSnapshot,
+  GpuInstanceSnapshot,
+  GpuSnapshot,
+  MigDeviceSnapshot,
+  Snapshot,
+  UnavailableFields
+} from '../snapshot.js'
+export type { Activity, ActivityOptions } from './activity.js'
 export type {
   Backed,
   BoardRow,
@@ -22,8 +43,12 @@ export type {
   Variant
 } from './boards.js'
 export type { ClientKind, ClientOptions, SimulatedClient } from './clients.js'
+export { type ComparedFigure, type ComparedGpu, type Comparison, compareWithRows, type ReportedBoard } from './compare.js'
 export { type Dialects, dialects } from './dialects.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'
+export type { MigEvents, RaisedEvent, RaisedMemoryError, RaisedXid } from './events.js'
+export type { CallFaultOptions, FaultOptions, GpuFaultCode, GpuFaultOptions } from './fault-request.js'
+export type { CallFault, GpuFault } from './faults.js'
 export type { FilledFigure } from './fill.js'
 export type { ComputeInstanceRequest, GpuInstanceRequest } from './instances.js'
 export { models } from './models.js'
@@ -61,8 +86,8 @@ export async function simulate(options: SimulateOptions): Promise<SimulatedNode>
   const request = readRequest(options)
   const plan = planNode(request)
   const dir = optionalText('simulate: dir', options.dir)
-  if (dir === undefined) return new SimulatedNode(await makeTemporaryNode(request, plan), plan, true)
-  const node = new SimulatedNode(await makeOrAttachNode(dir, request, plan), plan, false)
+  if (dir === undefined) return new SimulatedNode(await makeTemporaryNode(request, plan), request, plan, true)
+  const node = new SimulatedNode(await makeOrAttachNode(dir, request, plan), request, plan, false)
   node.check() // it may have been there before, and been damaged since
   return node
 }
