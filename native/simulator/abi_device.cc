@@ -131,6 +131,9 @@ nvmlReturn_t GiveByName(const Image& image, const char* text, nvmlDevice_t* devi
     case DeviceName::Form::kMigOfParent:
       break;
   }
+  nvmlDevice_t parent;
+  const nvmlReturn_t code = GiveGpuByUuid(image, name.uuid, &parent);
+  if (code != NVML_SUCCESS) return code;
   return GiveMigDevice(image, device, [&](const GpuBoard& board, const MigDevice& mig) {
     return mig.instance->id == name.gpuInstance && mig.compute->id == name.computeInstance &&
            IsGpu(board, name.uuid);

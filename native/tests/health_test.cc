@@ -162,6 +162,8 @@ TEST_CASE("such a GPU is counted and not handed out") {
   CHECK(node.nvmlDeviceGetHandleByUUID(gpuUuid, &device) == lost);
   CHECK(node.nvmlDeviceGetHandleByUUID(migUuid, &device) == lost);
   CHECK(node.nvmlDeviceGetHandleByUUID(ofParent.c_str(), &device) == lost);
+  const std::string ofNone = std::string("MIG-") + gpuUuid + "/3/0";
+  CHECK(node.nvmlDeviceGetHandleByUUID(ofNone.c_str(), &device) == lost);
   CHECK(node.nvmlDeviceGetHandleByPciBusId_v2("00000000:07:00.0", &device) == lost);
   nvmlUUID_v1_t uuid = {nvmlUUID_v1, NVML_UUID_TYPE_ASCII, {}};
   std::memcpy(uuid.value.str, gpuUuid, sizeof(uuid.value.str));
