@@ -24,9 +24,10 @@ import {
   NodeState,
   PASSTHROUGH,
   Readings,
-  ROOT_RIGHT,
-  Slot
+  Slot,
+  VGPU_GUEST
 } from './image-layout.js'
+import type { PlacedLayout } from './instances.js'
 import { type AllReadings, vbiosVersionOf, word } from './readings.js'
 import { type Release, writesWideProcessRows } from './releases.js'
 
@@ -38,19 +39,23 @@ export interface NodeGpu {
   readonly filled: readonly FilledFigure[]
   readonly giNumbering: 'straight' | 'swapped'
   readonly readings: AllReadings
+  /** What is put on it once the image is there; undefined: MIG is off. */
+  readonly layout: PlacedLayout | undefined
 }
 
 /** Everything an image is made from. */
 export interface NodePlan {
   readonly release: Release
   readonly gpus: readonly NodeGpu[]
-  readonly platform: 'bare-metal' | 'passthrough'
-  readonly privileged: boolean
+  readonly platform: 'bare-metal' | 'passthrough' | 'vgpu-guest'
+  /** Of callers, NodeState.rights. */
+  readonly rights: number
+  readonly countsProcesses: boolean
   readonly dialects: Dialects
   readonly migEvents: MigEvents
 }
 
-const PLATFORMS = { 'bare-metal': BARE_METAL, passthrough: PASSTHROUGH } as const
+const PLATFORMS = { 'bare-metal': BARE_METAL, passthrough: PASSTHROUGH, 'vgpu-guest': VGPU_GUEST } as const
 
 const MIG_EVENTS = { all: MIG_EVENTS_ALL, own: MIG_EVENTS_OWN, none: MIG_EVENTS_NONE } as const
 
@@ -195,7 +200,8 @@ const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64
  * change 0, a node with MIG off on every GPU; slot 1 holds nothing yet. `description` is the node.json that
  * will lie beside it.
  */
-export function compileImage({ release, gpus, platform, privileged, dialects, migEvents }: NodePlan, description = ''): Buffer {
+export function compileImage(plan: NodePlan, description = ''): Buffer {
+  const { release, gpus, platform, rights, countsProcesses, dialects, migEvents } = plan
   const firstBoard = IMAGE_HEADER_BYTES + Node.bytes
   const boardsBytes = Node.bytes + gpus.length * GpuBoard.bytes
   const slotBytes = Slot.bytes + NodeState.bytes + gpus.length * GpuState.bytes
@@ -214,6 +220,7 @@ export function compileImage({ release, gpus, platform, privileged, dialects, mi
     gpuInstanceProfileSlots: release.gpuInstanceProfileSlots,
     computeInstanceProfileSlots: release.computeInstanceProfileSlots,
     platform: PLATFORMS[platform],
+    countsProcesses,
     migEvents: MIG_EVENTS[migEvents],
     legacyMigUuids: release.branch < 470,
     wideProcessRows: writesWideProcessRows(release),
@@ -222,7 +229,7 @@ export function compileImage({ release, gpus, platform, privileged, dialects, mi
   const naming = { computeSlots: release.computeInstanceProfileSlots, prefix: dialects.plainMigNames ? '' : 'MIG ' }
   for (const [i, gpu] of gpus.entries()) putBoard(image, firstBoard + i * GpuBoard.bytes, gpu, i, naming)
 
-  put(image, slots[0] + Slot.bytes, NodeState, { rights: privileged ? ROOT_RIGHT : 0 })
+  put(image, slots[0] + Slot.bytes, NodeState, { rights })
   for (const [i, gpu] of gpus.entries()) {
     const at = slots[0] + Slot.bytes + NodeState.bytes + i * GpuState.bytes
     const words = Object.entries(gpu.readings).map(([name, value]) => [name, word(value)])

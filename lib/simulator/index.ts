@@ -22,14 +22,19 @@ export type {
   IdleMemory,
   Variant
 } from './boards.js'
+export type { ClientKind, ClientOptions, SimulatedClient } from './clients.js'
 export { type Dialects, dialects } from './dialects.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'
 export type { MigEvents, RaisedEvent, RaisedMemoryError, RaisedXid } from './events.js'
+export type { CallFaultOptions, FaultOptions, GpuFaultCode, GpuFaultOptions } from './fault-request.js'
+export type { CallFault, GpuFault } from './faults.js'
 export type { FilledFigure } from './fill.js'
+export type { ComputeInstanceRequest, GpuInstanceRequest } from './instances.js'
 export { models } from './models.js'
-export type { ClientKind, ClientOptions, SimulatedClient, SimulatedGpu, SimulatedNode } from './node.js'
+export type { SimulatedGpu, SimulatedNode } from './node.js'
 export type { GpuReadings, ReadingName } from './readings.js'
 export type { GiNumbering, GpuRequest, Platform, SimulateOptions } from './request.js'
+export type { Capability } from './rights.js'
 
 /**
  * The simulator's row of a model, as JSON: where every figure comes from, null for what nobody recorded. A
@@ -53,14 +58,15 @@ export function board(model: string): BoardRow<null> {
  * @throws TypeError or RangeError for an option that is wrong, before anything is made;
  *   {@link SimulatorError} `UNKNOWN_FIGURES` for a board with figures that nobody recorded and `fill` does
  *   not allow to derive; `DIFFERENT_NODE`, `NOT_A_NODE` or `UNUSABLE_DIRECTORY` for a directory that
- *   will not do; an NVML code such as `UNKNOWN` for a node there that is damaged.
+ *   will not do; an NVML code such as `INSUFFICIENT_RESOURCES` for instances that do not fit, or `UNKNOWN`
+ *   for a node there that is damaged.
  */
 export async function simulate(options: SimulateOptions): Promise<SimulatedNode> {
   const request = readRequest(options)
   const plan = planNode(request)
   const dir = optionalText('simulate: dir', options.dir)
-  if (dir === undefined) return new SimulatedNode(await makeTemporaryNode(request, plan), plan, true)
-  const node = new SimulatedNode(await makeOrAttachNode(dir, request, plan), plan, false)
+  if (dir === undefined) return new SimulatedNode(await makeTemporaryNode(request, plan), request, plan, true)
+  const node = new SimulatedNode(await makeOrAttachNode(dir, request, plan), request, plan, false)
   node.check() // it may have been there before, and been damaged since
   return node
 }

@@ -8,6 +8,7 @@
 #include "event_sets.h"
 #include "gpm.h"
 #include "image_lock.h"
+#include "presence.h"
 #include "seen_devices.h"
 
 namespace nvml_mig::simulator {
@@ -31,6 +32,7 @@ void BeforeFork() { pthread_mutex_lock(&library); }
 void AfterForkInParent() { pthread_mutex_unlock(&library); }
 void AfterForkInChild() {
   initialised.store(0, std::memory_order_relaxed);
+  WithdrawPresenceInChild();
   pthread_mutex_unlock(&library);
 }
 
@@ -115,6 +117,7 @@ nvmlReturn_t Initialise() {
   if (initialised.load(std::memory_order_relaxed) == 0) {
     period.fetch_add(1);
     SeeAfresh(*opened.get());
+    AnnouncePresence(*opened.get());
   }
   initialised.fetch_add(1, std::memory_order_release);
   return NVML_SUCCESS;
@@ -124,6 +127,7 @@ nvmlReturn_t Shutdown() {
   pthread_mutex_lock(&library);
   if (initialised.load(std::memory_order_relaxed) != 0 &&
       initialised.fetch_sub(1, std::memory_order_release) == 1) {
+    WithdrawPresence();
     // Who waits for events is to find that there is nothing to wait for any more.
     image.load(std::memory_order_relaxed)->WakeWaiters();
   }
