@@ -13,6 +13,7 @@
       "sources": [
         "native/nvml/library.cc",
         "native/nvml/devices.cc",
+        "native/nvml/description.cc",
         "native/nvml/profiles.cc",
         "native/nvml/gpu_instances.cc",
         "native/nvml/compute_instances.cc",
@@ -79,7 +80,8 @@
         "native/simulator/placement.cc",
         "native/simulator/presence.cc",
         "native/simulator/root.cc",
-        "native/simulator/seen_devices.cc"
+        "native/simulator/seen_devices.cc",
+        "native/simulator/view.cc"
       ],
       # Not in cflags_cc, where the exclusion above would take them out again.
       "cflags": ["-fno-exceptions", "-fno-rtti"],
