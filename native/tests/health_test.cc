@@ -39,6 +39,8 @@ constexpr unsigned kVersion<nvmlGpuInstanceProfileInfo_v2_t> = nvmlGpuInstancePr
 template <>
 constexpr unsigned kVersion<nvmlComputeInstanceProfileInfo_v2_t> =
     nvmlComputeInstanceProfileInfo_v2;
+template <>
+constexpr unsigned kVersion<nvmlGpmSupport_t> = NVML_GPM_SUPPORT_VERSION;
 
 // Room that any one argument may point to.
 struct alignas(16) Room {
