@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import type { GpuInstanceProfileSnapshot, GpuSnapshot, Snapshot } from '../../lib/index.js'
-import { models, type SimulateOptions, SimulatorError, simulate } from '../../lib/simulator/index.js'
+import { models, type SimulateOptions, simulate } from '../../lib/simulator/index.js'
 import { fillWithInstances, onNode, snapshotFrom, snapshotOf, throughJson } from '../helpers/snapshots.js'
 
 /** The snapshot of the node that a snapshot was made into. */
@@ -20,7 +20,7 @@ async function roundTrip(t: Test, what: string, snapshot: Snapshot, options: Omi
   t.strictSame(await replayed(snapshot, options), snapshot, what)
 }
 
-const DRIVERS = ['450', '470', '525', '550', '580', '595']
+const DRIVERS = ['450', '470', '525', '550', '580']
 
 /** Whether a release is one that plays the model at all. */
 async function made(request: SimulateOptions, prepare?: Parameters<typeof snapshotFrom>[1]): Promise<Snapshot | undefined> {
@@ -69,9 +69,9 @@ t.test('boards of several kinds, modes and makes', async t => {
   }
   const snapshot = await snapshotFrom(request, async (nvml, node) => {
     await nvml.gpu(2).setMigMode(true)
-    const instance = await nvml.gpu(2).createGpuInstance('4g.24gb')
-    await instance.createComputeInstance('1c.4g.24gb', { start: 3 })
-    await instance.createComputeInstance('1c.4g.24gb', { start: 1 })
+    const instance = await nvml.gpu(2).createGpuInstance('2g.12gb', { start: 2 })
+    await instance.createComputeInstance('1c.2g.12gb', { start: 1 })
+    await instance.createComputeInstance('1c.2g.12gb', { start: 0 })
     await fillWithInstances(nvml.gpu(3))
     // In use, so that the change of its mode stays pending.
     node.startClient({ gpu: 4 })
@@ -285,7 +285,8 @@ t.test('a board that the simulator has no row of', async t => {
 
 t.test('a driver newer than the simulator knows, and a slot past its last', async t => {
   const [gpu] = imaginary().gpus
-  const profiles = [...gpu!.profiles!, profile('2g.40gb+new', { id: 99, slot: 40, slices: 2, starts: [0, 2], size: 2 })]
+  const [small, large] = gpu!.profiles!
+  const profiles = [small!, profile('2g.40gb+new', { id: 99, slot: 40, slices: 2, starts: [0, 2], size: 2 }), large!]
   await roundTrip(t, 'played as the newest is', imaginary({ profiles }, { version: '700.10', nvml: '14.700.10', cuda: '15.1' }))
 })
 
@@ -413,5 +414,4 @@ t.test('the rest of a request', async t => {
       })
     }
   })
-  t.ok(new SimulatorError('CLOSED', '') instanceof Error)
 })
