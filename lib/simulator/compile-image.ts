@@ -4,6 +4,7 @@ import { architectureNumber } from '../nvml-names.js'
 import { type BoardRow, type ComputeProfileRow, excludedBeside, type GpuProfileRow } from './boards.js'
 import { checksum } from './checksum.js'
 import { type Dialects, dialectBits } from './dialects.js'
+import type { MigEvents } from './events.js'
 import type { FilledFigure } from './fill.js'
 import type { BoardIdentity } from './identity.js'
 import {
@@ -17,6 +18,9 @@ import {
   IMAGE_LAYOUT_VERSION,
   IMAGE_MAGIC,
   ImageHeader,
+  MIG_EVENTS_ALL,
+  MIG_EVENTS_NONE,
+  MIG_EVENTS_OWN,
   Node,
   NodeState,
   PASSTHROUGH,
@@ -52,11 +56,14 @@ export interface NodePlan {
   readonly rights: number
   readonly countsProcesses: boolean
   readonly dialects: Dialects
+  readonly migEvents: MigEvents
   /** Whether a MIG UUID is made of the GPU's and the ids. */
   readonly legacyMigUuids: boolean
 }
 
 const PLATFORMS = { 'bare-metal': BARE_METAL, passthrough: PASSTHROUGH, 'vgpu-guest': VGPU_GUEST } as const
+
+const MIG_EVENTS = { all: MIG_EVENTS_ALL, own: MIG_EVENTS_OWN, none: MIG_EVENTS_NONE } as const
 
 /** NVML_DEVICE_ARCH_*. */
 export const ARCHITECTURES: Readonly<Record<string, number>> = { Ampere: 7, Ada: 8, Hopper: 9, Blackwell: 10 }
@@ -215,7 +222,7 @@ const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64
  * will lie beside it.
  */
 export function compileImage(plan: NodePlan, description = ''): Buffer {
-  const { release, gpus, platform, rights, countsProcesses, dialects, legacyMigUuids } = plan
+  const { release, gpus, platform, rights, countsProcesses, dialects, migEvents, legacyMigUuids } = plan
   const firstBoard = IMAGE_HEADER_BYTES + Node.bytes
   const boardsBytes = Node.bytes + gpus.length * GpuBoard.bytes
   const slotBytes = Slot.bytes + NodeState.bytes + gpus.length * GpuState.bytes
@@ -235,6 +242,7 @@ export function compileImage(plan: NodePlan, description = ''): Buffer {
     computeInstanceProfileSlots: release.computeInstanceProfileSlots,
     platform: PLATFORMS[platform],
     countsProcesses,
+    migEvents: MIG_EVENTS[migEvents],
     legacyMigUuids,
     wideProcessRows: writesWideProcessRows(release),
     dialects: dialectBits(dialects)

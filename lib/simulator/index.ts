@@ -30,6 +30,7 @@ export type {
   Snapshot,
   UnavailableFields
 } from '../snapshot.js'
+export type { Activity, ActivityOptions } from './activity.js'
 export type {
   Backed,
   BoardRow,
@@ -45,6 +46,9 @@ export type { ClientKind, ClientOptions, SimulatedClient } from './clients.js'
 export { type ComparedFigure, type ComparedGpu, type Comparison, compareWithRows, type ReportedBoard } from './compare.js'
 export { type Dialects, dialects } from './dialects.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'
+export type { MigEvents, RaisedEvent, RaisedMemoryError, RaisedXid } from './events.js'
+export type { CallFaultOptions, FaultOptions, GpuFaultCode, GpuFaultOptions } from './fault-request.js'
+export type { CallFault, GpuFault } from './faults.js'
 export type { FilledFigure } from './fill.js'
 export type { ComputeInstanceRequest, GpuInstanceRequest } from './instances.js'
 export { models } from './models.js'
@@ -82,8 +86,8 @@ export async function simulate(options: SimulateOptions): Promise<SimulatedNode>
   const request = readRequest(options)
   const plan = planNode(request)
   const dir = optionalText('simulate: dir', options.dir)
-  if (dir === undefined) return new SimulatedNode(await makeTemporaryNode(request, plan), plan, true)
-  const node = new SimulatedNode(await makeOrAttachNode(dir, request, plan), plan, false)
+  if (dir === undefined) return new SimulatedNode(await makeTemporaryNode(request, plan), request, plan, true)
+  const node = new SimulatedNode(await makeOrAttachNode(dir, request, plan), request, plan, false)
   node.check() // it may have been there before, and been damaged since
   return node
 }

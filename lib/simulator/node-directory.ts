@@ -12,6 +12,7 @@ import { compileImage, type NodePlan } from './compile-image.js'
 import { NodeControl } from './control.js'
 import { keepExports } from './elf-exports.js'
 import { SimulatorError } from './errors.js'
+import { armFault } from './faults.js'
 import { putLayout } from './instances.js'
 import { exportedBy } from './releases.js'
 import { differences, type NodeRequest } from './request.js'
@@ -70,6 +71,7 @@ async function fill(dir: string, request: NodeRequest, plan: NodePlan): Promise<
   await writeFile(join(dir, 'node.image'), compileImage(plan, description), { mode: 0o644 })
   const control = new NodeControl(join(dir, LIBRARY), dir)
   for (const [index, { layout }] of plan.gpus.entries()) if (layout) putLayout(control, index, layout)
+  for (const fault of request.faults ?? []) armFault(control, fault)
 }
 
 /** The request that made the node in `dir`; undefined if nothing is there. Anything else is refused. */

@@ -1,13 +1,18 @@
 /** A simulated node and the world around its GPUs: resets, reboots, clients, permissions. */
 import { shown, wholeNumber } from '../arguments.js'
+import { type ActivityOptions, activityArguments } from './activity.js'
 import { type ClientOptions, type SimulatedClient, startClient } from './clients.js'
 import type { NodePlan } from './compile-image.js'
 import { Command, halves, NodeControl } from './control.js'
 import { SimulatorError } from './errors.js'
+import { eventArguments, type RaisedEvent } from './events.js'
+import type { CallFaultOptions, FaultOptions, GpuFaultOptions } from './fault-request.js'
+import { type CallFault, type GpuFault, NodeFaults } from './faults.js'
 import type { FilledFigure } from './fill.js'
 import { type NodePlace, removeNode } from './node-directory.js'
 import { checkReadings, type GpuReadings, numberOf, type ReadingName, word } from './readings.js'
-import type { GiNumbering } from './request.js'
+import { findRelease } from './releases.js'
+import type { GiNumbering, NodeRequest } from './request.js'
 import { type Capability, readRights } from './rights.js'
 
 /** A GPU of a simulated node. Serial, UUID and bus id are derived from the model and the index. */
@@ -45,16 +50,18 @@ export class SimulatedNode {
   readonly #place: NodePlace
   readonly #temporary: boolean
   readonly #control: NodeControl
+  readonly #faults: NodeFaults
   #closing: Promise<void> | undefined
 
   /** @internal */
-  constructor(place: NodePlace, plan: NodePlan, temporary: boolean) {
+  constructor(place: NodePlace, request: NodeRequest, plan: NodePlan, temporary: boolean) {
     this.#place = place
     this.#temporary = temporary
     this.dir = place.dir
     this.library = place.library
     this.root = place.root
     this.#control = new NodeControl(place.library, place.dir)
+    this.#faults = new NodeFaults(this.#control, request.faults ?? [])
     this.driver = plan.release.version
     this.gpus = plan.gpus.map(({ board, identity, giNumbering, filled }, index) => ({
       index,
@@ -75,6 +82,7 @@ export class SimulatedNode {
    */
   reset(gpu: number): void {
     this.#control.command(Command.reset, this.#gpu('reset', gpu))
+    this.#faults.cured(gpu)
   }
 
   /**
@@ -83,6 +91,7 @@ export class SimulatedNode {
    */
   reboot(): void {
     this.#control.command(Command.reboot)
+    this.#faults.cured()
   }
 
   /** Unloads the kernel modules and loads them again. Refused while something uses a GPU. */
@@ -113,11 +122,56 @@ export class SimulatedNode {
   }
 
   /**
+   * Raises an error that processes are told of which wait for it: `node.raiseEvent({ kind: 'xid', gpu: 0, xid: 79 })`.
+   * It is delivered with its instance's ids also when the instance is gone before anybody reads it.
+   * @throws {@link SimulatorError} `NOT_FOUND` for an instance that there is not, `NOT_SUPPORTED` for a memory error
+   *   of a GPU whose ECC is off; then nothing happens.
+   * @see nvmlEventSetWait_v2
+   */
+  raiseEvent(event: RaisedEvent): void {
+    const given = eventArguments('raiseEvent', event)
+    this.#control.command(Command.raiseEvent, this.#gpu('raiseEvent', event.gpu), ...given)
+  }
+
+  /**
+   * Keeps a GPU, or one of its GPU instances, busy from now on: `node.setActivity(0, { gpuInstance: 1,
+   * smUtilizationPercent: 40 })`. What GPM shows of it is the mean over the time between two samples. An instance
+   * begins idle, also where a busy one was before. Each rate is a change of its own.
+   * @throws RangeError for a rate that cannot be, {@link SimulatorError} `NOT_FOUND` for an instance that there is
+   *   not, `NOT_SUPPORTED` where GPM is not there: before Hopper, and in a vGPU guest. Then nothing was changed.
+   * @see nvmlGpmMetricsGet, nvmlGpmSampleGet, nvmlGpmMigSampleGet
+   */
+  setActivity(gpu: number, activity: ActivityOptions): void {
+    const index = this.#gpu('setActivity', gpu)
+    for (const given of activityArguments('setActivity', activity)) this.#control.command(Command.setActivity, index, ...given)
+  }
+
+  /**
    * Starts a process that uses a GPU, or runs in one of its instances. One of that kind that is there already
    * has its memory changed. A node keeps at most 32; one without an instance holds the GPU, in MIG mode too.
    */
   startClient(options: ClientOptions): SimulatedClient {
     return startClient(this.#control, options, (method, gpu) => this.#gpu(method, gpu))
+  }
+
+  /**
+   * Makes something go wrong: `node.inject({ call: 'nvmlDeviceCreateGpuInstance', nth: 3, returns:
+   * 'INSUFFICIENT_RESOURCES' })`, or of a GPU `{ gpu: 0, lost: true }`. It is in force at once, in every process
+   * that uses the node, until it is removed. Of several that strike the same call all delay, then those hang that
+   * do, then the oldest that returns or kills ends the call; each before the function's effect, then each after it.
+   * A node has room for 32 faults of calls.
+   * @throws TypeError or RangeError for what no fault can be; then nothing was changed.
+   */
+  inject(fault: CallFaultOptions): CallFault
+  inject(fault: GpuFaultOptions): GpuFault
+  inject(fault: FaultOptions): CallFault | GpuFault
+  inject(fault: FaultOptions): CallFault | GpuFault {
+    return this.#faults.inject(fault, { release: findRelease(this.driver), gpus: this.gpus.length })
+  }
+
+  /** What was injected through this object, or the node was made with, and still stands; the oldest first. */
+  faults(): readonly (CallFault | GpuFault)[] {
+    return this.#faults.list()
   }
 
   /**

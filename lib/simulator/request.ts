@@ -8,6 +8,8 @@ import { checkSnapshot } from './check-snapshot.js'
 import { brandOf, type NodePlan } from './compile-image.js'
 import { checkDialects, type Dialects } from './dialects.js'
 import { SimulatorError } from './errors.js'
+import { MIG_EVENTS, type MigEvents } from './events.js'
+import { checkFaults, type FaultOptions, type FaultRequest } from './fault-request.js'
 import { fillUnknown, renameFilled, unknowns } from './fill.js'
 import { identify } from './identity.js'
 import { MAX_GPUS } from './image-layout.js'
@@ -87,6 +89,10 @@ export interface SimulateOptions {
   readonly countProcesses?: boolean
   /** Ways in which drivers were seen to differ, for clients that must not grow fitted to one. */
   readonly dialects?: Dialects
+  /** Who is told of MIG changes. 'all' if left out. */
+  readonly migEvents?: MigEvents
+  /** What goes wrong from the first call on, as `inject` of the node takes it. */
+  readonly faults?: readonly FaultOptions[]
 }
 
 /** A request with nothing left out; node.json keeps it. */
@@ -101,6 +107,8 @@ export interface NodeRequest {
   readonly from?: Snapshot
   readonly fill?: 'derived'
   readonly dialects?: Dialects
+  readonly migEvents?: MigEvents
+  readonly faults?: readonly FaultRequest[]
 }
 
 interface NodeGpuRequest extends LayoutRequest {
@@ -162,12 +170,25 @@ function usualDriver(gpus: readonly NodeGpuRequest[]): string {
 
 /** Options that a snapshot has the answer to, and those that go with models and with a snapshot. */
 const TOLD = ['gpus', 'driver'] as const
-const ALWAYS = ['dir', 'privileged', 'capabilities', 'platform', 'countProcesses', 'fill', 'dialects'] as const
+const ALWAYS = [
+  'dir',
+  'privileged',
+  'capabilities',
+  'platform',
+  'countProcesses',
+  'fill',
+  'dialects',
+  'migEvents',
+  'faults'
+] as const
 
 /** Checks the options of `simulate`. Whatever is wrong with them is a sentence, and nothing was made yet. */
 export function readRequest(options: SimulateOptions): NodeRequest {
   checkOptions('simulate', options, [...TOLD, ...ALWAYS, 'from'])
-  return options.from === undefined ? readModels(options) : readReplay(options, options.from)
+  const request = options.from === undefined ? readModels(options) : readReplay(options, options.from)
+  const place = { release: findRelease(request.driver), gpus: request.gpus.length }
+  const faults = checkFaults('simulate: faults', options.faults, place)
+  return faults.length > 0 ? { ...request, faults } : request
 }
 
 /** What every request says. */
@@ -176,13 +197,15 @@ function readRest(options: SimulateOptions) {
   if (fill !== undefined) oneOf('simulate: fill', fill, ['derived'])
   const spoken = checkDialects('simulate: dialects', dialects)
   const capabilities = checkCapabilities('simulate', options.capabilities, flag('simulate: privileged', privileged))
+  const migEvents = oneOf('simulate: migEvents', options.migEvents, MIG_EVENTS)
   return {
     platform: oneOf('simulate: platform', options.platform, PLATFORMS),
     privileged,
     ...(capabilities.length > 0 && { capabilities }),
     ...(!flag('simulate: countProcesses', countProcesses) && { countProcesses: false as const }),
     ...(fill !== undefined && { fill }),
-    ...(Object.keys(spoken).length > 0 && { dialects: spoken })
+    ...(Object.keys(spoken).length > 0 && { dialects: spoken }),
+    ...(migEvents !== 'all' && { migEvents })
   }
 }
 
@@ -217,12 +240,13 @@ function readModels(options: SimulateOptions): NodeRequest {
  * board, {@link SimulatorError} `UNKNOWN_FIGURES` for figures nobody recorded, unless they may be derived.
  */
 export function planNode(request: NodeRequest): NodePlan {
-  const { platform, privileged, capabilities, countProcesses = true, dialects = {}, from, fill } = request
+  const { platform, privileged, capabilities, countProcesses = true, dialects = {}, migEvents = 'all', from, fill } = request
   return {
     platform,
     rights: rightBits(privileged, capabilities),
     countsProcesses: countProcesses,
     dialects,
+    migEvents,
     ...(from ? planReplay(from, dialects, fill) : planModels(request))
   }
 }
@@ -275,7 +299,8 @@ export function differences(asked: NodeRequest, made: NodeRequest): string[] {
     ['capabilities', asked.capabilities?.join(', ') ?? 'none', made.capabilities?.join(', ') ?? 'none'],
     ['countProcesses', asked.countProcesses ?? true, made.countProcesses ?? true],
     ['fill', asked.fill ?? 'none', made.fill ?? 'none'],
-    ['dialects', dialectsOf(asked), dialectsOf(made)]
+    ['dialects', dialectsOf(asked), dialectsOf(made)],
+    ['migEvents', asked.migEvents ?? 'all', made.migEvents ?? 'all']
   ]
   if (JSON.stringify(asked.from) !== JSON.stringify(made.from)) {
     if (asked.from && made.from) return ['made of another snapshot']
@@ -285,6 +310,8 @@ export function differences(asked: NodeRequest, made: NodeRequest): string[] {
   if (readings(asked.gpus) !== readings(made.gpus)) compared.push(['readings', 'these', 'of its own'])
   const layouts = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(({ mig, instances }) => [mig, instances]))
   if (layouts(asked.gpus) !== layouts(made.gpus)) compared.push(['instances from the start', 'these', 'of its own'])
+  const faults = (request: NodeRequest): string => JSON.stringify(request.faults ?? [])
+  if (faults(asked) !== faults(made)) compared.push(['faults', 'these', 'of its own'])
   const found = compared.filter(([, a, b]) => a !== b).map(([what, a, b]) => `${what} ${b}, not ${a}`)
   return rows(asked.gpus) === rows(made.gpus) ? found : [...found, 'board rows of its own, not these']
 }

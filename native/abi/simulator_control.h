@@ -29,8 +29,9 @@ enum SimulatorCommand : unsigned {
   kSimulatorSetActivity = 11,   // (gpu, gpu instance, index of the metric, bits of a double in two)
   kSimulatorSetHealth = 12,     // (gpu, 0 or the code of every call about it)
   kSimulatorInject = 13,        // (1: any function, pid, first, times, chance of 2^32, seed,
-                                //  SimulatorFaultAction, value, after) function; says the fault's id
-  kSimulatorRemoveFault = 14,   // (id in two)
+                                //  SimulatorFaultAction, value, after) function; says the fault's id.
+                                //  Times and chance: kSimulatorNone for each call
+  kSimulatorRemoveFault = 14,   // (id in two) says what it reported last
   kSimulatorReleaseFault = 15,  // (id in two) what hangs in it goes on
   kSimulatorReportFault = 16,   // (id in two) says "matched fired", two decimal numbers
   kSimulatorSetMode = 17,       // (gpu, current, pending) MIG mode, whatever stands against it

@@ -262,6 +262,23 @@ NVML_CLIENT_SYMBOL(nvmlSystemGetProcessName, nvmlReturn_t,
                    (unsigned int pid, char* name, unsigned int length))
 NVML_CLIENT_SYMBOL(nvmlEventSetCreate, nvmlReturn_t, (nvmlEventSet_t* set))
 NVML_CLIENT_SYMBOL(nvmlEventSetFree, nvmlReturn_t, (nvmlEventSet_t set))
+NVML_CLIENT_SYMBOL(nvmlDeviceGetSupportedEventTypes, nvmlReturn_t,
+                   (nvmlDevice_t device, unsigned long long* eventTypes))
+NVML_CLIENT_SYMBOL(nvmlDeviceRegisterEvents, nvmlReturn_t,
+                   (nvmlDevice_t device, unsigned long long eventTypes, nvmlEventSet_t set))
+NVML_CLIENT_SYMBOL(nvmlEventSetWait_v2, nvmlReturn_t,
+                   (nvmlEventSet_t set, nvmlEventData_t* data, unsigned int timeoutms))
+NVML_CLIENT_SYMBOL(nvmlEventSetWait, nvmlReturn_t,
+                   (nvmlEventSet_t set, nvmlEventData_v1_t* data, unsigned int timeoutms))
+NVML_CLIENT_SYMBOL(nvmlGpmQueryDeviceSupport, nvmlReturn_t,
+                   (nvmlDevice_t device, nvmlGpmSupport_t* gpmSupport))
+NVML_CLIENT_SYMBOL(nvmlGpmSampleAlloc, nvmlReturn_t, (nvmlGpmSample_t* gpmSample))
+NVML_CLIENT_SYMBOL(nvmlGpmSampleFree, nvmlReturn_t, (nvmlGpmSample_t gpmSample))
+NVML_CLIENT_SYMBOL(nvmlGpmSampleGet, nvmlReturn_t,
+                   (nvmlDevice_t device, nvmlGpmSample_t gpmSample))
+NVML_CLIENT_SYMBOL(nvmlGpmMigSampleGet, nvmlReturn_t,
+                   (nvmlDevice_t device, unsigned int gpuInstanceId, nvmlGpmSample_t gpmSample))
+NVML_CLIENT_SYMBOL(nvmlGpmMetricsGet, nvmlReturn_t, (nvmlGpmMetricsGet_t* metricsGet))
 
 #undef NVML_SYMBOL
 #undef NVML_CLIENT_SYMBOL

@@ -5,6 +5,8 @@
 #include <atomic>
 
 #include "dialect.h"
+#include "event_sets.h"
+#include "gpm.h"
 #include "image_lock.h"
 #include "presence.h"
 #include "seen_devices.h"
@@ -34,8 +36,8 @@ void AfterForkInChild() {
   pthread_mutex_unlock(&library);
 }
 
-// Handlers run in reverse order before a fork: this mutex is taken before the one for changes and the
-// one of what was seen, as everywhere.
+// Handlers run in reverse order before a fork: this mutex is taken before the one for changes and those
+// of what the process has seen and made, as everywhere.
 __attribute__((constructor)) void Load() {
   if (!PathBesideLibrary(reinterpret_cast<const void*>(&Load), kImageName, imagePath,
                          sizeof(imagePath))) {
@@ -43,6 +45,8 @@ __attribute__((constructor)) void Load() {
   }
   GuardForks();
   GuardSeenDevicesForForks();
+  GuardEventSetsForForks();
+  GuardGpmSamplesForForks();
   pthread_atfork(BeforeFork, AfterForkInParent, AfterForkInChild);
 }
 
@@ -124,6 +128,8 @@ nvmlReturn_t Shutdown() {
   if (initialised.load(std::memory_order_relaxed) != 0 &&
       initialised.fetch_sub(1, std::memory_order_release) == 1) {
     WithdrawPresence();
+    // Who waits for events is to find that there is nothing to wait for any more.
+    image.load(std::memory_order_relaxed)->WakeWaiters();
   }
   pthread_mutex_unlock(&library);
   return NVML_SUCCESS;

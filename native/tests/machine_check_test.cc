@@ -1,6 +1,7 @@
 // States that no rule leads to are found, whatever was damaged.
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <functional>
 #include <string>
 
@@ -60,6 +61,15 @@ TEST_CASE("impossible states are told by a sentence") {
       {"Pid 71 is a client", [](State& it) { it.node.clients[4].computeInstance = 2; }},
       {"Pid 71 is a client", [](State& it) { it.node.clients[4].gpu = 2; }},
       {"Pid 71 is a client", [](State& it) { it.node.clients[4].gpuInstance = kNone8; }},
+      {"There are no rights 9", [](State& it) { it.node.rights = 9; }},
+      {"GPU 1: there is no health 6", [](State& it) { it.gpus[1].health = 6; }},
+      {"Pid 71 has no name", [](State& it) { it.node.clients[4].name[0] = '\0'; }},
+      {"Pid 71 has no name, or one without an end",
+       [](State& it) { std::memset(it.node.clients[4].name, 'n', sizeof(Client::name)); }},
+      {"Pid 71 is two processes",
+       [](State& it) { it.node.clients[6] = {71, 1, kNone8, kNone8, 0, 0, 5, "client-71"}; }},
+      {"Pid 71 is two processes",
+       [](State& it) { it.node.clients[6] = {71, 1, kNone8, kNone8, 0, 0, 0, "client-7"}; }},
       {"Pid 0 is a client", [](State& it) { it.node.clients[4].pid = 0; }},
   };
   for (const Damage& damage : damages) {
