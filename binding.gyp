@@ -13,6 +13,7 @@
       "sources": [
         "native/nvml/library.cc",
         "native/nvml/devices.cc",
+        "native/nvml/description.cc",
         "native/nvml/profiles.cc",
         "native/nvml/gpu_instances.cc",
         "native/nvml/compute_instances.cc",

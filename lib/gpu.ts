@@ -3,6 +3,7 @@ import type { Connection } from './connection.js'
 import { nvmlCode } from './errors.js'
 import { type CreateOptions, GpuInstance, startOf } from './gpu-instance.js'
 import { MigDevice, migDevice } from './mig-device.js'
+import { architectureName } from './nvml-names.js'
 import { GpuProfiles } from './profile-tables.js'
 import type { GpuInstanceProfile, Placements, Unavailable } from './profiles.js'
 import {
@@ -47,20 +48,6 @@ const ACTIVATIONS: Partial<Record<number, MigModeChange['activation']>> = {
   19: 'in-use'
 }
 
-// nvmlDeviceArchitecture_t
-const ARCHITECTURES: Partial<Record<number, string>> = {
-  2: 'Kepler',
-  3: 'Maxwell',
-  4: 'Pascal',
-  5: 'Volta',
-  6: 'Turing',
-  7: 'Ampere',
-  8: 'Ada',
-  9: 'Hopper',
-  10: 'Blackwell',
-  13: 'Rubin'
-}
-
 /**
  * A physical GPU. Its identity was read when the session was opened; its methods ask NVML, in the
  * order called.
@@ -102,7 +89,7 @@ export class Gpu {
     this.minorNumber = record.minorNumber === NONE ? null : record.minorNumber
     this.memoryMiB = record.memoryTotalBytes === 0 ? null : Math.floor(record.memoryTotalBytes / 2 ** 20)
     const architecture = record.architecture
-    this.architecture = architecture === NONE ? null : (ARCHITECTURES[architecture] ?? String(architecture))
+    this.architecture = architecture === NONE ? null : architectureName(architecture)
     const { computeCapabilityMajor: major, computeCapabilityMinor: minor } = record
     this.computeCapability = major === NONE ? null : `${major}.${minor}`
     this.migCapable = record.migCapable === 1

@@ -20,3 +20,14 @@ export type {
 } from './profiles.js'
 export type { MigDeviceRef, OpenOptions, Session, SessionInfo } from './session.js'
 export { open } from './session.js'
+export type {
+  ComputeInstanceProfileSnapshot,
+  ComputeInstanceSnapshot,
+  DriverSnapshot,
+  GpuInstanceProfileSnapshot,
+  GpuInstanceSnapshot,
+  GpuSnapshot,
+  MigDeviceSnapshot,
+  Snapshot,
+  UnavailableFields
+} from './snapshot.js'

@@ -2,7 +2,7 @@ import type { Connection } from './connection.js'
 import { NvmlError, SessionError } from './errors.js'
 import type { Gpu } from './gpu.js'
 import type { GpuInstance } from './gpu-instance.js'
-import type { Engines, GpuInstanceProfile, Placement } from './profiles.js'
+import { type Engines, enginesOf, type GpuInstanceProfile, type Placement } from './profiles.js'
 import { decodeMigDevice, type MigDeviceRecord, migDeviceBytes, NONE } from './records.js'
 
 const NOT_FOUND = 6
@@ -13,7 +13,8 @@ export const migDevice = { bytes: migDeviceBytes, decode: decodeMigDevice }
 /** The profile at the end of a MIG device's name. Drivers put 'MIG ' before it, which nothing promises. */
 const PROFILE_AT_END = /(?<= MIG )\S+$|(?<= )(?:\d+c\.)?\d+g\.\d+gb\S*$/
 
-function profileOf(record: MigDeviceRecord, profiles: readonly GpuInstanceProfile[]): string {
+/** The profile of a MIG device, as {@link MigDevice.profile} has it. @internal */
+export function profileOf(record: MigDeviceRecord, profiles: readonly GpuInstanceProfile[]): string {
   const gpuInstance = profiles.find(profile => profile.id === record.gpuInstanceProfileId)?.name
   // Who may not look at the GPU instance still learns its profile from the name of the device.
   if (gpuInstance === undefined || record.computeInstanceSlices === NONE)
@@ -68,15 +69,7 @@ export class MigDevice {
     this.memoryMiB = record.memoryMiB || null
     const unread = record.multiprocessorCount === NONE
     this.multiprocessors = unread ? null : record.multiprocessorCount
-    this.engines = unread
-      ? null
-      : {
-          copy: record.sharedCopyEngineCount,
-          decoder: record.sharedDecoderCount,
-          encoder: record.sharedEncoderCount,
-          jpeg: record.sharedJpegCount,
-          opticalFlow: record.sharedOfaCount
-        }
+    this.engines = unread ? null : enginesOf(record)
     this.cudaVisibleDevices = record.uuid
     this.#seen = [
       record.gpuInstanceId,

@@ -100,6 +100,17 @@ function readable(record: Reading, owner: string): Pick<Profile, 'placements' | 
   }
 }
 
+type SharedEngines = Record<`shared${'CopyEngine' | 'Decoder' | 'Encoder' | 'Jpeg' | 'Ofa'}Count`, number>
+
+/** The engines that compute instances of a GPU instance share. */
+export const enginesOf = (record: SharedEngines): Engines => ({
+  copy: record.sharedCopyEngineCount,
+  decoder: record.sharedDecoderCount,
+  encoder: record.sharedEncoderCount,
+  jpeg: record.sharedJpegCount,
+  opticalFlow: record.sharedOfaCount
+})
+
 export function describeGpuInstanceProfile(record: GpuInstanceProfileRecord, gpuMemoryMiB: number): GpuInstanceProfile {
   const { slot, id, sliceCount: slices, memorySizeMiB: memoryMiB } = record
   return {
@@ -131,13 +142,7 @@ export function describeComputeInstanceProfile(
     slot: record.slot,
     slices: record.sliceCount,
     multiprocessors: record.multiprocessorCount,
-    engines: {
-      copy: record.sharedCopyEngineCount,
-      decoder: record.sharedDecoderCount,
-      encoder: record.sharedEncoderCount,
-      jpeg: record.sharedJpegCount,
-      opticalFlow: record.sharedOfaCount
-    },
+    engines: enginesOf(record),
     maxInstances: record.instanceCount,
     ...readable(record, 'nvmlGpuInstanceGetComputeInstance')
   }
@@ -156,7 +161,7 @@ function computeProfileName(gpuInstance: string, slices: number): string {
 const ATTRIBUTE_ORDER = ['', '+me', '+gfx', '+me.all', '-me']
 
 /** As `nvidia-smi mig -lgip` lists them: small before large, a profile before its variants. */
-export function inOrder<P extends Profile & { memoryMiB?: number }>(profiles: P[]): P[] {
+export function inOrder<P extends Pick<Profile, 'name' | 'slices' | 'slot'> & { memoryMiB?: number }>(profiles: P[]): P[] {
   const rank = ({ name }: P) => {
     const at = ATTRIBUTE_ORDER.indexOf(name.replace(/^[^+-]*/, ''))
     return at < 0 ? ATTRIBUTE_ORDER.length : at

@@ -43,6 +43,36 @@ export const Operation = {
   migDevice: 16,
   /** (; uuid): MigDevice */
   migDeviceByUuid: 17,
+  /** (gpu): GpuDescription */
+  gpuDescription: 18,
+} as const
+
+/** What a GpuDescription tells, in the order of its outcomes. */
+export const GpuFigure = {
+  /** nvmlDeviceGetName */
+  name: 0,
+  /** nvmlDeviceGetSerial */
+  serial: 1,
+  /** nvmlDeviceGetBoardPartNumber */
+  boardPartNumber: 2,
+  /** nvmlDeviceGetVbiosVersion */
+  vbiosVersion: 3,
+  /** nvmlDeviceGetPciInfo_v3: busId, pciDeviceId, pciSubSystemId */
+  pci: 4,
+  /** nvmlDeviceGetCudaComputeCapability */
+  computeCapability: 5,
+  /** nvmlDeviceGetMinorNumber */
+  minorNumber: 6,
+  /** nvmlDeviceGetBrand */
+  brand: 7,
+  /** nvmlDeviceGetArchitecture */
+  architecture: 8,
+  /** nvmlDeviceGetMaxMigDeviceCount */
+  maxMigDevices: 9,
+  /** nvmlDeviceGetMemoryInfo_v2 */
+  memoryTotal: 10,
+  /** nvmlDeviceGetBAR1MemoryInfo */
+  bar1Total: 11,
 } as const
 
 /** Outcomes that NVML has no code for; they start where no nvmlReturn_t can be. */
@@ -92,6 +122,21 @@ export function decodeResultHeader(view: DataView, at: number): ResultHeaderReco
   }
 }
 
+/** How reading one figure ended. */
+export interface OutcomeRecord {
+  /** nvmlReturn_t */
+  status: number
+  /** index into the symbol list of the function that answered, or kNone */
+  call: number
+}
+export const outcomeBytes = 8
+export function decodeOutcome(view: DataView, at: number): OutcomeRecord {
+  return {
+    status: view.getUint32(at + 0, true),
+    call: view.getUint32(at + 4, true),
+  }
+}
+
 /** Follows a failed open: what dlopen said. */
 export interface FailureRecord {
   text: string
@@ -107,19 +152,22 @@ export interface SessionInfoRecord {
   session: number
   /** 1000 * major + 10 * minor, or kNone */
   cudaDriverVersion: number
+  /** of driverVersion, nvmlVersion and cudaDriverVersion */
+  outcomes: OutcomeRecord[]
   driverVersion: string
   nvmlVersion: string
   /** the file that answered */
   library: string
 }
-export const sessionInfoBytes = 4264
+export const sessionInfoBytes = 4288
 export function decodeSessionInfo(view: DataView, at: number): SessionInfoRecord {
   return {
     session: view.getUint32(at + 0, true),
     cudaDriverVersion: view.getUint32(at + 4, true),
-    driverVersion: text(view, at + 8, 80),
-    nvmlVersion: text(view, at + 88, 80),
-    library: text(view, at + 168, 4096),
+    outcomes: Array.from({ length: 3 }, (_, i) => decodeOutcome(view, at + 8 + i * 8)),
+    driverVersion: text(view, at + 32, 80),
+    nvmlVersion: text(view, at + 112, 80),
+    library: text(view, at + 192, 4096),
   }
 }
 
@@ -162,6 +210,51 @@ export function decodeGpu(view: DataView, at: number): GpuRecord {
     uuid: text(view, at + 144, 96),
     serial: text(view, at + 240, 32),
     busId: text(view, at + 272, 32),
+  }
+}
+
+/** What a GPU says of itself as a board. A figure means nothing where its outcome has a status. */
+export interface GpuDescriptionRecord {
+  pciDeviceId: number
+  pciSubSystemId: number
+  computeCapabilityMajor: number
+  computeCapabilityMinor: number
+  minorNumber: number
+  /** nvmlBrandType_t */
+  brand: number
+  /** nvmlDeviceArchitecture_t */
+  architecture: number
+  /** 0 while MIG is off */
+  maxMigDevices: number
+  memoryTotalBytes: number
+  bar1TotalBytes: number
+  /** by GpuFigure */
+  outcomes: OutcomeRecord[]
+  name: string
+  serial: string
+  boardPartNumber: string
+  vbiosVersion: string
+  busId: string
+}
+export const gpuDescriptionBytes = 416
+export function decodeGpuDescription(view: DataView, at: number): GpuDescriptionRecord {
+  return {
+    pciDeviceId: view.getUint32(at + 0, true),
+    pciSubSystemId: view.getUint32(at + 4, true),
+    computeCapabilityMajor: view.getUint32(at + 8, true),
+    computeCapabilityMinor: view.getUint32(at + 12, true),
+    minorNumber: view.getUint32(at + 16, true),
+    brand: view.getUint32(at + 20, true),
+    architecture: view.getUint32(at + 24, true),
+    maxMigDevices: view.getUint32(at + 28, true),
+    memoryTotalBytes: u64(view, at + 32),
+    bar1TotalBytes: u64(view, at + 40),
+    outcomes: Array.from({ length: 12 }, (_, i) => decodeOutcome(view, at + 48 + i * 8)),
+    name: text(view, at + 144, 96),
+    serial: text(view, at + 240, 32),
+    boardPartNumber: text(view, at + 272, 80),
+    vbiosVersion: text(view, at + 352, 32),
+    busId: text(view, at + 384, 32),
   }
 }
 
@@ -364,13 +457,15 @@ export interface MigDeviceRecord {
   sharedEncoderCount: number
   sharedJpegCount: number
   sharedOfaCount: number
-  /** total of the instance */
+  /** total of the instance; 0: unknown */
   memoryMiB: number
+  /** of reading the slices, multiprocessors and engines */
+  attributes: OutcomeRecord[]
   uuid: string
   /** "NVIDIA A100-SXM4-40GB MIG 1g.5gb" */
   name: string
 }
-export const migDeviceBytes = 272
+export const migDeviceBytes = 280
 export function decodeMigDevice(view: DataView, at: number): MigDeviceRecord {
   return {
     gpu: view.getUint32(at + 0, true),
@@ -392,7 +487,8 @@ export function decodeMigDevice(view: DataView, at: number): MigDeviceRecord {
     sharedJpegCount: view.getUint32(at + 64, true),
     sharedOfaCount: view.getUint32(at + 68, true),
     memoryMiB: u64(view, at + 72),
-    uuid: text(view, at + 80, 96),
-    name: text(view, at + 176, 96),
+    attributes: Array.from({ length: 1 }, (_, i) => decodeOutcome(view, at + 80 + i * 8)),
+    uuid: text(view, at + 88, 96),
+    name: text(view, at + 184, 96),
   }
 }

@@ -4,7 +4,9 @@ import { NvmlError } from './errors.js'
 import { Gpu } from './gpu.js'
 import { loadedModule } from './kernel-module.js'
 import { type MigDevice, migDevice } from './mig-device.js'
+import { describeDriver, readGpus } from './read-snapshot.js'
 import { type GpuRecord, NONE, type SessionInfoRecord } from './records.js'
+import type { DriverSnapshot, Snapshot } from './snapshot.js'
 
 /** What {@link open} takes. */
 export interface OpenOptions {
@@ -63,6 +65,7 @@ export class Session {
   /** Every GPU that NVML counts, also those it would not open (`unavailable`). In memory: read when the session was opened. */
   readonly gpus: readonly Gpu[]
   readonly #connection: Connection
+  readonly #driver: DriverSnapshot
 
   /** @internal */
   constructor(connection: Connection, info: SessionInfoRecord, gpus: readonly GpuRecord[]) {
@@ -73,6 +76,7 @@ export class Session {
       nvmlVersion: info.nvmlVersion,
       cudaVersion: cudaVersion(info.cudaDriverVersion)
     }
+    this.#driver = describeDriver(connection, info, this.info.cudaVersion)
     this.gpus = Object.freeze(gpus.map(record => new Gpu(connection, record)))
   }
 
@@ -139,6 +143,25 @@ export class Session {
     const computeInstance = wholeNumber('find: computeInstance', ref.computeInstance)
     const doing = `find MIG device ${gpuInstance}/${computeInstance} on GPU ${gpu}`
     return { operation: 'migDevice', args: [gpu, gpuInstance, computeInstance], doing, gpu }
+  }
+
+  /**
+   * The whole node as plain data, which JSON keeps as it is: the driver, each GPU with what its board says of
+   * itself, its MIG mode, its profiles as the driver reports them, its instances and MIG devices. A simulated
+   * node can be made of it.
+   *
+   * @returns What could not be read is null, with NVML's reason in the `unavailable` beside it; one such field never
+   *   fails the others. Read question by question: what others change meanwhile may be in a later answer alone.
+   * @throws {SessionError} `CLOSED`; `ABANDONED`.
+   * @see nvmlDeviceGetPciInfo_v3, nvmlDeviceGetGpuInstanceProfileInfoV, nvmlDeviceGetGpuInstances,
+   *   nvmlGpuInstanceGetComputeInstanceProfileInfoV, nvmlDeviceGetAttributes_v2, and what the fields name
+   */
+  async snapshot(): Promise<Snapshot> {
+    return await this.#connection.whole('read the node', false, async () => ({
+      format: 'nvml-mig-snapshot/1',
+      driver: structuredClone(this.#driver),
+      gpus: await readGpus(this.#connection, this.gpus)
+    }))
   }
 
   /**

@@ -7,6 +7,8 @@ import type { Io } from './terminal.js'
 export const Exit = {
   done: 0,
   error: 1,
+  /** What was compared is not equal. */
+  differs: 2,
   resetRequired: 3,
   inUse: 4,
   /** An invalid profile, or a layout that does not fit. */

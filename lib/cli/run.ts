@@ -9,13 +9,14 @@ import { addList } from './list.js'
 import { addMode } from './mode.js'
 import { addPlacements, addProfiles } from './profiles.js'
 import { addSimulate } from './simulate.js'
+import { addSnapshot } from './snapshot.js'
 import type { Io } from './terminal.js'
 
 const { version } = createRequire(import.meta.url)('../../package.json') as { version: string }
 
 const NOTES = `
-Verbs that change a GPU need it named by --gpu. Exit codes: 0 done, 1 error, 3 a reset is required,
-4 in use, 5 an unknown profile or what does not fit. NVML_MIG_DEBUG=1 adds stack traces to errors.`
+Verbs that change a GPU need it named by --gpu. Exit codes: 0 done or equal, 1 error, 2 differs, 3 a reset is
+required, 4 in use, 5 an unknown profile or what does not fit. NVML_MIG_DEBUG=1 adds stack traces to errors.`
 
 /** Carries out one command line and resolves with its exit code. It never rejects. */
 export async function run(argv: readonly string[], io: Io): Promise<number> {
@@ -31,7 +32,7 @@ export async function run(argv: readonly string[], io: Io): Promise<number> {
       outputError: () => {}
     })
     .addHelpText('after', NOTES)
-  for (const add of [addList, addProfiles, addPlacements, addLayout, addMode, addCreate, addDestroy, addSimulate])
+  for (const add of [addList, addProfiles, addPlacements, addLayout, addMode, addCreate, addDestroy, addSnapshot, addSimulate])
     add(program, cli)
   try {
     await program.parseAsync(argv, { from: 'user' })

@@ -7,21 +7,25 @@ import type { Command } from 'commander'
 import { type SimulatedNode, simulate } from '../simulator/index.js'
 import type { Cli } from './cli.js'
 import { UsageError } from './exit.js'
-import { type NodeOptions, simulation, withNode } from './source.js'
+import { fromOption, type NodeOptions, replay, simulation, withNode } from './source.js'
 import { type Io, print, printJson } from './terminal.js'
 
 interface SimulateOptions extends NodeOptions {
   dir?: string
-  gpus: string
+  gpus?: string
+  from?: string
   json?: boolean
 }
+
+const USUAL = 'A100-SXM4-40GB'
 
 const EXAMPLES = `
 Examples:
   nvml-mig simulate --gpus A100-SXM4-40GB*2 -- my-nvml-client
   nvml-mig simulate --dialect migIndexHoles,plainMigNames -- my-nvml-client
   nvml-mig simulate --gpus A30 --dir /tmp/a30      makes a node that stays
-  nvml-mig list --library /tmp/a30                 looks at it`
+  nvml-mig list --library /tmp/a30                 looks at it
+  nvml-mig simulate --from host.json -- my-client  on the node of a snapshot`
 
 export function addSimulate(program: Command, cli: Cli): void {
   withNode(
@@ -29,7 +33,8 @@ export function addSimulate(program: Command, cli: Cli): void {
       .command('simulate')
       .description('make a simulated node, and run a command on it')
       .argument('[command...]', 'any program that opens libnvidia-ml.so.1; after --')
-      .option('--gpus <models>', 'MODEL[*N][,MODEL…]', 'A100-SXM4-40GB'),
+      .option('--gpus <models>', `MODEL[*N][,MODEL…] (default: ${USUAL})`)
+      .addOption(fromOption().conflicts('gpus')),
     'driver release to play, e.g. 535'
   )
     .option('--dir <path>', 'where the node lives; it stays there and can be used again')
@@ -40,8 +45,8 @@ export function addSimulate(program: Command, cli: Cli): void {
     )
 }
 
-function request({ gpus, ...release }: SimulateOptions, dir: string | undefined) {
-  return { ...simulation(gpus, release), ...(dir !== undefined && { dir }) }
+function request({ gpus = USUAL, from, ...release }: SimulateOptions, dir: string | undefined) {
+  return { ...(from === undefined ? simulation(gpus, release) : replay(from, release)), ...(dir !== undefined && { dir }) }
 }
 
 /** Makes a node that stays, and says how to use it. */

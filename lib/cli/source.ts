@@ -1,8 +1,8 @@
 /** What a verb works on: the driver's library, another one, or a simulated node. */
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { type Gpu, open, type Session } from '../index.js'
+import { type Gpu, open, type Session, type Snapshot } from '../index.js'
 import { type Dialects, dialects, type SimulateOptions, simulate } from '../simulator/index.js'
 import { problemOf } from '../simulator/problem.js'
 import { UsageError } from './exit.js'
@@ -18,6 +18,7 @@ export interface NodeOptions {
 /** Options that every verb has. */
 export interface SourceOptions extends NodeOptions {
   simulate?: string
+  from?: string
   library?: string
   gpu?: string
   json?: boolean
@@ -31,9 +32,13 @@ export function withSource(command: Command): Command {
     ),
     'driver release that --simulate plays, e.g. 535'
   )
+    .addOption(fromOption().conflicts(['simulate', 'library']))
     .option('--library <path>', 'an NVML library, or the directory of a simulated node, in place of the driver’s library')
     .option('--json', 'JSON on stdout, errors as JSON on stderr')
 }
+
+/** The option that names a snapshot to make a node of. */
+export const fromOption = (): Option => new Option('--from <file>', 'on a simulated node made of a snapshot')
 
 /** Adds the options that say what a simulated node is. */
 export function withNode(command: Command, driver: string): Command {
@@ -63,6 +68,32 @@ export function simulation(models: string, { driver, variant, fill, dialect }: N
   }
 }
 
+/** What `simulate()` is asked for: the snapshot in a file, and what goes with it. */
+export function replay(file: string, { driver, variant, fill, dialect }: NodeOptions): SimulateOptions {
+  const told = Object.entries({ driver, variant }).find(([, value]) => value !== undefined)
+  if (told) throw new UsageError(`--${told[0]} is in the snapshot`)
+  return {
+    from: readSnapshot(file),
+    ...(fill !== undefined && { fill }),
+    ...(dialect !== undefined && { dialects: dialect })
+  }
+}
+
+function readSnapshot(file: string): Snapshot {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    throw new UsageError(`${file} cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+  try {
+    // What it is, simulate() checks.
+    return JSON.parse(text) as Snapshot
+  } catch (error) {
+    throw new UsageError(`${file} is no JSON: ${(error as Error).message}`, 'nvml-mig snapshot -o FILE writes what --from reads.')
+  }
+}
+
 /** The library of PATH: the file itself, or what a node's directory holds, and the root that goes with it. */
 function librarySource(path: string): { library: string; root?: string } {
   if (!existsSync(path)) throw new UsageError(`${path} does not exist`)
@@ -76,14 +107,17 @@ function librarySource(path: string): { library: string; root?: string } {
  * for this run goes with it.
  */
 export async function withSession<T>(
-  { simulate: models, library, ...options }: SourceOptions,
+  { simulate: models, from, library, ...options }: SourceOptions,
   { readOnly }: { readOnly: boolean },
   use: (nvml: Session) => Promise<T>
 ): Promise<T> {
   for (const name of ['driver', 'variant', 'fill', 'dialect'] as const) {
-    if (models === undefined && options[name] !== undefined) throw new UsageError(`--${name} goes with --simulate`)
+    if (models === undefined && from === undefined && options[name] !== undefined) {
+      throw new UsageError(`--${name} goes with --simulate`)
+    }
   }
-  const node = models === undefined ? undefined : await simulate(simulation(models, options))
+  const asked = models !== undefined ? simulation(models, options) : from !== undefined ? replay(from, options) : undefined
+  const node = asked && (await simulate(asked))
   try {
     const source: { library?: string; root?: string } = node
       ? { library: node.library, root: node.root }

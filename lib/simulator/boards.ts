@@ -32,8 +32,10 @@ export interface IdleMemory extends Backed {
 export interface ComputeProfileRow<Unknown = never> {
   /** Without the driver's 'MIG ' in front: '1c.3g.20gb'. */
   readonly name: string
-  /** The profile id, which is also its slot, NVML_COMPUTE_INSTANCE_PROFILE_*. */
+  /** The profile id. */
   readonly id: number
+  /** NVML_COMPUTE_INSTANCE_PROFILE_*, where that is not the id. */
+  readonly slot?: number
   readonly slices: number
   /** How many fit into an empty GPU instance. */
   readonly instances: number
@@ -41,6 +43,8 @@ export interface ComputeProfileRow<Unknown = never> {
   /** Where one may start, in compute slots of the GPU instance, and how many it takes. */
   readonly starts: readonly number[]
   readonly size: number
+  /** Where they are not those of the GPU instance. */
+  readonly engines?: Readonly<Record<'copyEngines' | 'decoders' | 'encoders' | 'jpegs' | 'ofas', number>>
   readonly confidence: Confidence
   readonly placementConfidence: Confidence
 }
@@ -69,6 +73,8 @@ export interface GpuProfileRow<Unknown = never> {
     readonly ofas: number
   }
   readonly p2p: boolean
+  /** Bits of NVML_GPU_INSTANCE_PROFILE_CAPS_*; if left out, those that the name tells. */
+  readonly capabilities?: number
   readonly memoryMiB: number | Unknown
   readonly confidence: Confidence
   readonly placementConfidence: Confidence | Unknown
@@ -149,22 +155,29 @@ const covers = ({ from = 0, below = Number.POSITIVE_INFINITY }: BranchRange, bra
 /** A profile's name without its attribute, as its compute instances are called: '1g.24gb' for '1g.24gb+me.all'. */
 export const plainName = (name: string): string => name.replace(/[+-].*$/, '')
 
+/** The compute-instance rows of a profile called `was`, as they are called where it is called `is`. */
+export const renamedRows = <T>(rows: readonly ComputeProfileRow<T>[], was: string, is: string): ComputeProfileRow<T>[] =>
+  rows.map(row => ({ ...row, name: row.name.replace(plainName(was), plainName(is)) }))
+
 /** The profile under another name, its compute instances' names with it. */
-function renamed(profile: GpuProfileRow, name: string): GpuProfileRow {
-  const [was, is] = [plainName(profile.name), plainName(name)]
-  return {
-    ...profile,
-    name,
-    computeInstances: profile.computeInstances.map(row => ({ ...row, name: row.name.replace(was, is) }))
-  }
-}
+const renamed = (profile: GpuProfileRow<null>, name: string): GpuProfileRow<null> => ({
+  ...profile,
+  name,
+  computeInstances: profile.computeInstances && renamedRows(profile.computeInstances, profile.name, name)
+})
 
 /** The makes of a board that a request can ask for. */
 export const labelsOf = ({ variants }: BoardRow<null>): string[] => [
   ...new Set(variants.flatMap(({ label }) => (label === undefined ? [] : [label])))
 ]
 
-const applying = ({ variants }: BoardRow, { branch }: Release, label: string | undefined, dialects: Dialects = {}): Variant[] =>
+/** What of a row another make, range of branches or dialect reports instead, of those that apply. */
+export const variantsUnder = (
+  { variants }: BoardRow<null>,
+  { branch }: Release,
+  label: string | undefined,
+  dialects: Dialects = {}
+): Variant[] =>
   variants.filter(
     variant =>
       covers(variant, branch) &&
@@ -173,8 +186,8 @@ const applying = ({ variants }: BoardRow, { branch }: Release, label: string | u
   )
 
 /** Which of the row's profiles go by another name. */
-export const namesUnder = (row: BoardRow, release: Release, label?: string): Readonly<Record<string, string>> =>
-  Object.assign({}, ...applying(row, release, label).map(({ names }) => names))
+export const namesUnder = (row: BoardRow<null>, release: Release, label?: string): Readonly<Record<string, string>> =>
+  Object.assign({}, ...variantsUnder(row, release, label).map(({ names }) => names))
 
 /**
  * The row as `release` shows it in the dialects of a node, for the make of the board called `label` if one is
@@ -184,8 +197,30 @@ export function underDriver(row: BoardRow, release: Release, label?: string, dia
   if (isOlder(release.version, row.minimumDriver.version)) {
     throw new RangeError(`${row.model} needs driver ${row.minimumDriver.version} or later: ${release.version} does not know it`)
   }
-  const variants = applying(row, release, label, dialects)
-  const { name, memoryTotalMiB } = Object.assign({}, row.identity, ...variants) as BoardRow['identity']
+  return shownBy(row, release, label, dialects)
+}
+
+/** The exclusions that a release knows, of profiles called as `called` says. */
+export const exclusionsUnder = (
+  { excludes }: Pick<BoardRow<null>, 'excludes'>,
+  { branch }: Release,
+  called: (profile: string) => string
+): Exclusion[] =>
+  excludes
+    .filter(rule => covers(rule, branch))
+    .map(rule => ({
+      ...rule,
+      profiles: rule.profiles.map(called),
+      ...(rule.beside && { beside: rule.beside.map(called) })
+    }))
+
+/** {@link underDriver} for a release that shows such a board, whatever is on record of its first. */
+export function shownBy(row: BoardRow, release: Release, label?: string, dialects?: Dialects): BoardRow
+/** The same of a row with figures that nobody recorded: those stay null. */
+export function shownBy(row: BoardRow<null>, release: Release, label?: string, dialects?: Dialects): BoardRow<null>
+export function shownBy(row: BoardRow<null>, release: Release, label?: string, dialects?: Dialects): BoardRow<null> {
+  const variants = variantsUnder(row, release, label, dialects)
+  const { name, memoryTotalMiB } = Object.assign({}, row.identity, ...variants) as BoardRow<null>['identity']
   const memoryMiB: Record<string, number> = Object.assign({}, ...variants.map(variant => variant.memoryMiB))
   const reported: Record<string, number> = Object.assign({}, ...variants.map(variant => variant.reportedInstances))
   const names = namesUnder(row, release, label)
@@ -193,20 +228,17 @@ export function underDriver(row: BoardRow, release: Release, label?: string, dia
   return {
     ...row,
     identity: { ...row.identity, name, memoryTotalMiB },
-    excludes: row.excludes
-      .filter(rule => covers(rule, release.branch))
-      .map(rule => ({
-        ...rule,
-        profiles: rule.profiles.map(called),
-        ...(rule.beside && { beside: rule.beside.map(called) })
-      })),
-    profiles: row.profiles
-      .filter(({ since, slot }) => (since?.branch ?? 0) <= release.branch && slot < release.gpuInstanceProfileSlots)
-      .map(profile => ({
-        ...renamed(profile, called(profile.name)),
-        memoryMiB: memoryMiB[profile.name] ?? profile.memoryMiB,
-        ...(reported[profile.name] !== undefined && { reportedInstances: reported[profile.name]! })
-      }))
+    excludes: exclusionsUnder(row, release, called),
+    profiles:
+      row.profiles === null
+        ? null
+        : row.profiles
+            .filter(({ since, slot }) => (since?.branch ?? 0) <= release.branch && (slot ?? 0) < release.gpuInstanceProfileSlots)
+            .map(profile => ({
+              ...renamed(profile, called(profile.name)),
+              memoryMiB: memoryMiB[profile.name] ?? profile.memoryMiB,
+              ...(reported[profile.name] !== undefined && { reportedInstances: reported[profile.name]! })
+            }))
   }
 }
 

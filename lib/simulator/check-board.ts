@@ -115,6 +115,7 @@ const titleOf = (value: unknown): string | undefined => {
 }
 
 const LEVELS = ['recorded', 'documented', 'derived']
+const ENGINES = ['copyEngines', 'decoders', 'encoders', 'jpegs', 'ofas']
 const GPU_NAME = /^\d+g\.\d+gb([+-][A-Za-z][A-Za-z0-9.]*)?$/
 const COMPUTE_NAME = /^(\d+c\.)?\d+g\.\d+gb$/
 const PCI_ID = /^0x[0-9A-Fa-f]{8}$/
@@ -129,6 +130,8 @@ function checkIdle(part: Part): void {
 function checkComputeProfile(part: Part): void {
   part.text('name', COMPUTE_NAME, '1c.3g.20gb')
   part.number('id')
+  if (part.has('slot')) part.number('slot')
+  if (part.has('engines')) for (const engine of ENGINES) part.part('engines').number(engine)
   part.number('slices', 1, COMPUTE_SLOTS)
   part.number('instances', 1, LIVE_INSTANCES)
   part.known('multiprocessors')
@@ -142,6 +145,7 @@ function checkProfile(part: Part, memorySlices: number): string {
   const name = part.text('name', GPU_NAME, '3g.20gb')
   part.known('id', 'slot', 'memorySlices', 'starts', 'multiprocessors', 'memoryMiB', 'computeInstances')
   for (const figure of ['id', 'slot', 'multiprocessors', 'memoryMiB']) part.ifKnown(figure, () => part.number(figure))
+  if (part.has('capabilities')) part.number('capabilities')
   part.number('computeSlices', 1, COMPUTE_SLOTS)
   part.number('instances', 1, LIVE_INSTANCES)
   const engines = part.part('engines')

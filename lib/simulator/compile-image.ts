@@ -1,5 +1,6 @@
 /** node.image: what a node is asked to be, laid out as native/simulator reads it. */
 import { randomBytes } from 'node:crypto'
+import { architectureNumber } from '../nvml-names.js'
 import { type BoardRow, type ComputeProfileRow, excludedBeside, type GpuProfileRow } from './boards.js'
 import { checksum } from './checksum.js'
 import { type Dialects, dialectBits } from './dialects.js'
@@ -28,7 +29,7 @@ import {
   VGPU_GUEST
 } from './image-layout.js'
 import type { PlacedLayout } from './instances.js'
-import { type AllReadings, vbiosVersionOf, word } from './readings.js'
+import { type AllReadings, word } from './readings.js'
 import { type Release, writesWideProcessRows } from './releases.js'
 
 /** One GPU of a node: its board as the node's driver shows it, and what is its own. */
@@ -39,6 +40,9 @@ export interface NodeGpu {
   readonly filled: readonly FilledFigure[]
   readonly giNumbering: 'straight' | 'swapped'
   readonly readings: AllReadings
+  /** NVML_BRAND_*. */
+  readonly brand: number
+  readonly vbiosVersion: string
   /** What is put on it once the image is there; undefined: MIG is off. */
   readonly layout: PlacedLayout | undefined
 }
@@ -53,6 +57,8 @@ export interface NodePlan {
   readonly countsProcesses: boolean
   readonly dialects: Dialects
   readonly migEvents: MigEvents
+  /** Whether a MIG UUID is made of the GPU's and the ids. */
+  readonly legacyMigUuids: boolean
 }
 
 const PLATFORMS = { 'bare-metal': BARE_METAL, passthrough: PASSTHROUGH, 'vgpu-guest': VGPU_GUEST } as const
@@ -63,10 +69,10 @@ const MIG_EVENTS = { all: MIG_EVENTS_ALL, own: MIG_EVENTS_OWN, none: MIG_EVENTS_
 export const ARCHITECTURES: Readonly<Record<string, number>> = { Ampere: 7, Ada: 8, Hopper: 9, Blackwell: 10 }
 
 /** 'Blackwell (GB202)' and 'Blackwell Ultra' are Blackwell to NVML. */
-const architectureOf = ({ architecture }: BoardRow['identity']): number => ARCHITECTURES[architecture.split(' ')[0]!]!
+const architectureOf = ({ architecture }: BoardRow['identity']): number => architectureNumber(architecture.split(' ')[0]!)!
 
 /** NVML_BRAND_NVIDIA_RTX for 'NVIDIA RTX PRO …', NVML_BRAND_NVIDIA for the rest: derived, the name says it. */
-const brandOf = ({ name }: BoardRow['identity']): number => (name.startsWith('NVIDIA RTX') ? 13 : 14)
+export const brandOf = ({ name }: BoardRow['identity']): number => (name.startsWith('NVIDIA RTX') ? 13 : 14)
 
 /** NVML_GPU_INSTANCE_PROFILE_CAPS_GFX. */
 const GRAPHICS = 2
@@ -115,10 +121,13 @@ interface Naming {
   readonly prefix: string
 }
 
+/** The slot of a compute-instance profile. */
+const slotOf = ({ id, slot = id }: ComputeProfileRow): number => slot
+
 function putComputeProfile(image: Buffer, at: number, profile: GpuProfileRow, row: ComputeProfileRow, { prefix }: Naming): void {
-  const { copyEngines, decoders, encoders, jpegs, ofas } = profile.engines
+  const { copyEngines, decoders, encoders, jpegs, ofas } = row.engines ?? profile.engines
   put(image, at, ComputeProfile, {
-    slot: row.id,
+    slot: slotOf(row),
     id: row.id,
     sliceCount: row.slices,
     instanceCount: row.instances,
@@ -137,7 +146,7 @@ function putComputeProfile(image: Buffer, at: number, profile: GpuProfileRow, ro
 
 function putProfile(image: Buffer, at: number, board: BoardRow, row: GpuProfileRow, naming: Naming): void {
   const { copyEngines, decoders, encoders, jpegs, ofas } = row.engines
-  const computeProfiles = row.computeInstances.filter(({ id }) => id < naming.computeSlots)
+  const computeProfiles = row.computeInstances.filter(compute => slotOf(compute) < naming.computeSlots)
   const excluded = excludedBeside(board, row.name)
   put(image, at, GpuInstanceProfile, {
     slot: row.slot,
@@ -151,7 +160,7 @@ function putProfile(image: Buffer, at: number, board: BoardRow, row: GpuProfileR
     jpegCount: jpegs,
     ofaCount: ofas,
     isP2pSupported: row.p2p,
-    capabilities: row.name.endsWith('+gfx') ? GRAPHICS : 0,
+    capabilities: row.capabilities ?? (row.name.endsWith('+gfx') ? GRAPHICS : 0),
     memorySizeMiB: row.memoryMiB,
     idleMemoryMiB: row.idleMemory.mib,
     excludes: board.profiles.reduce((bits, { name }, i) => (excluded.has(name) ? bits + 2 ** i : bits), 0),
@@ -166,21 +175,28 @@ function putProfile(image: Buffer, at: number, board: BoardRow, row: GpuProfileR
   for (const [i, compute] of computeProfiles.entries()) putComputeProfile(image, at + offset + i * size, row, compute, naming)
 }
 
-function putBoard(image: Buffer, at: number, { board, identity, giNumbering }: NodeGpu, index: number, naming: Naming): void {
+function putBoard(
+  image: Buffer,
+  at: number,
+  { board, identity, giNumbering, brand, vbiosVersion }: NodeGpu,
+  naming: Naming
+): void {
   const [major, minor] = board.identity.computeCapability.split('.').map(Number) as [number, number]
   put(image, at, GpuBoard, {
     name: board.identity.name,
     uuid: identity.uuid,
     serial: identity.serial,
     boardPartNumber: identity.boardPartNumber,
-    vbiosVersion: vbiosVersionOf(board),
+    vbiosVersion,
     busId: identity.busId,
+    pciDomain: identity.pciDomain,
     pciBus: identity.pciBus,
+    pciDevice: identity.pciDevice,
     pciDeviceId: Number(board.identity.pciDeviceId),
     pciSubSystemId: Number(board.identity.pciSubSystemId),
-    minorNumber: index,
+    minorNumber: identity.minorNumber,
     architecture: architectureOf(board.identity),
-    brand: brandOf(board.identity),
+    brand,
     computeCapabilityMajor: major,
     computeCapabilityMinor: minor,
     modeNeedsReset: board.modeNeedsReset,
@@ -206,7 +222,7 @@ const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64
  * will lie beside it.
  */
 export function compileImage(plan: NodePlan, description = ''): Buffer {
-  const { release, gpus, platform, rights, countsProcesses, dialects, migEvents } = plan
+  const { release, gpus, platform, rights, countsProcesses, dialects, migEvents, legacyMigUuids } = plan
   const firstBoard = IMAGE_HEADER_BYTES + Node.bytes
   const boardsBytes = Node.bytes + gpus.length * GpuBoard.bytes
   const slotBytes = Slot.bytes + NodeState.bytes + gpus.length * GpuState.bytes
@@ -227,12 +243,12 @@ export function compileImage(plan: NodePlan, description = ''): Buffer {
     platform: PLATFORMS[platform],
     countsProcesses,
     migEvents: MIG_EVENTS[migEvents],
-    legacyMigUuids: release.branch < 470,
+    legacyMigUuids,
     wideProcessRows: writesWideProcessRows(release),
     dialects: dialectBits(dialects)
   })
   const naming = { computeSlots: release.computeInstanceProfileSlots, prefix: dialects.plainMigNames ? '' : 'MIG ' }
-  for (const [i, gpu] of gpus.entries()) putBoard(image, firstBoard + i * GpuBoard.bytes, gpu, i, naming)
+  for (const [i, gpu] of gpus.entries()) putBoard(image, firstBoard + i * GpuBoard.bytes, gpu, naming)
 
   put(image, slots[0] + Slot.bytes, NodeState, { rights })
   for (const [i, gpu] of gpus.entries()) {

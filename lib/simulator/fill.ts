@@ -106,7 +106,7 @@ class Filler {
     )
     return {
       ...identity,
-      name: own('name', identity.name, () => `NVIDIA ${model.replaceAll('-', ' ')}`),
+      name: own('name', identity.name, () => derivedName(model)),
       pciDeviceId: own('pciDeviceId', identity.pciDeviceId, () => '0x000010DE'),
       pciSubSystemId: own('pciSubSystemId', identity.pciSubSystemId, () => '0x000010DE'),
       memoryTotalMiB,
@@ -198,7 +198,8 @@ class Filler {
       const multiprocessors = this.figure('computeMultiprocessors', `${row.name} of ${profile.name}`, null, () =>
         row.slices === profile.computeSlices
           ? profile.multiprocessors
-          : all.find(other => other.slot === row.slices - 1 && attributeOf(other.name) === '')?.multiprocessors
+          : (all.find(other => other.slot === row.slices - 1 && attributeOf(other.name) === '')?.multiprocessors ??
+            Math.floor((profile.multiprocessors * row.slices) / profile.computeSlices))
       )
       return { ...row, multiprocessors, confidence: 'derived' }
     })
@@ -221,6 +222,9 @@ class Filler {
     }))
   }
 }
+
+/** What the formula of 'name' comes to. */
+export const derivedName = (model: string): string => `NVIDIA ${model.replaceAll('-', ' ')}`
 
 /** The row with nothing unknown, and the figures that had to be computed for it. */
 export function fillUnknown(row: BoardRow<null>): { readonly board: BoardRow; readonly filled: readonly FilledFigure[] } {

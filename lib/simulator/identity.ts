@@ -17,8 +17,8 @@ function uuidBytes(...parts: (string | number)[]): Buffer {
 const uuidText = (bytes: Buffer): string => bytes.toString('hex').replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
 
 /** GPU-instance ids run from 0 (the whole board) to 14, compute slots from 0 to 7. */
-const GPU_INSTANCE_IDS = 15
-const COMPUTE_SLOTS = 8
+export const GPU_INSTANCE_IDS = 15
+export const COMPUTE_SLOTS = 8
 
 /** The parts of a board's identity that are its own. */
 export interface BoardIdentity {
@@ -26,7 +26,11 @@ export interface BoardIdentity {
   /** 13 digits, as NVIDIA's are. */
   readonly serial: string
   readonly boardPartNumber: string
+  /** The number in /dev/nvidia<n>. */
+  readonly minorNumber: number
+  readonly pciDomain: number
   readonly pciBus: number
+  readonly pciDevice: number
   /** '00000000:07:00.0'. */
   readonly busId: string
   /** 16 bytes for each place a compute instance can have, by GPU-instance id, then first compute slot. */
@@ -49,7 +53,10 @@ export function identify(model: string, index: number): BoardIdentity {
     uuid: `GPU-${uuidText(uuidBytes('GPU', model, index))}`,
     serial,
     boardPartNumber: `SIM-${part.slice(0, 5)}-${part.slice(5)}`,
+    minorNumber: index,
+    pciDomain: 0,
     pciBus,
+    pciDevice: 0,
     busId: `00000000:${pciBus.toString(16).toUpperCase().padStart(2, '0')}:00.0`,
     migUuids: Buffer.concat(places)
   }

@@ -10,6 +10,26 @@ import { makeOrAttachNode, makeTemporaryNode } from './node-directory.js'
 import { planNode, readRequest, type SimulateOptions } from './request.js'
 
 export type { NvmlCode } from '../errors.js'
+export type { MigMode } from '../gpu.js'
+export type {
+  ComputeInstanceProfile,
+  Engines,
+  GpuInstanceProfile,
+  Placement,
+  Profile,
+  Unavailable
+} from '../profiles.js'
+export type {
+  ComputeInstanceProfileSnapshot,
+  ComputeInstanceSnapshot,
+  DriverSnapshot,
+  GpuInstanceProfileSnapshot,
+  GpuInstanceSnapshot,
+  GpuSnapshot,
+  MigDeviceSnapshot,
+  Snapshot,
+  UnavailableFields
+} from '../snapshot.js'
 export type { Activity, ActivityOptions } from './activity.js'
 export type {
   Backed,
@@ -23,6 +43,7 @@ export type {
   Variant
 } from './boards.js'
 export type { ClientKind, ClientOptions, SimulatedClient } from './clients.js'
+export { type ComparedFigure, type ComparedGpu, type Comparison, compareWithRows, type ReportedBoard } from './compare.js'
 export type { ContainerOptions, SimulatedContainer, VisibleDevice } from './container.js'
 export { type Dialects, dialects } from './dialects.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'

@@ -44,14 +44,20 @@ const branchOf = (version: string): number => Number.parseInt(version, 10)
 
 /** The release called `driver`: a branch ('550') or a full version ('515.86.01'). */
 export function findRelease(driver: string): Release {
+  const release = releaseLike(driver)
+  if (release.branch > newest) {
+    throw new RangeError(`driver ${driver} is newer than the simulator knows: its branches are ${oldest} to ${newest}`)
+  }
+  return release
+}
+
+/** The same, but for a branch newer than is known: that is played as the newest is. */
+export function releaseLike(driver: string): Release {
   if (!/^\d{3}(\.\d{1,4}){0,2}$/.test(driver)) {
     throw new RangeError(`'${driver}' is no driver release: give a branch such as '550' or a version such as '515.86.01'`)
   }
   const branch = branchOf(driver)
   if (branch < oldest) throw new RangeError(`driver ${driver} has no MIG: the first branch with it is ${oldest}`)
-  if (branch > newest) {
-    throw new RangeError(`driver ${driver} is newer than the simulator knows: its branches are ${oldest} to ${newest}`)
-  }
   const { header, gpuInstanceProfileSlots, computeInstanceProfileSlots } = releases.branches.findLast(
     row => row.branch <= branch
   )!

@@ -1,9 +1,11 @@
 /** What a node is asked to be: the options of `simulate`, checked and written out in full. */
 import { checkOptions, flag, optionalText, shown } from '../arguments.js'
 import { series } from '../layout/suggest.js'
+import type { Snapshot } from '../snapshot.js'
 import { type BoardRow, labelsOf, namesUnder, underDriver } from './boards.js'
 import { checkBoard } from './check-board.js'
-import type { NodePlan } from './compile-image.js'
+import { checkSnapshot } from './check-snapshot.js'
+import { brandOf, type NodePlan } from './compile-image.js'
 import { checkDialects, type Dialects } from './dialects.js'
 import { SimulatorError } from './errors.js'
 import { MIG_EVENTS, type MigEvents } from './events.js'
@@ -13,8 +15,9 @@ import { identify } from './identity.js'
 import { MAX_GPUS } from './image-layout.js'
 import { checkLayout, type GpuInstanceRequest, type LayoutRequest, placeOn } from './instances.js'
 import { findBoard } from './models.js'
-import { type AllReadings, checkReadings, type GpuReadings, readingsOf } from './readings.js'
+import { type AllReadings, checkReadings, type GpuReadings, readingsOf, vbiosVersionOf } from './readings.js'
 import { findRelease, isOlder, oldestRelease } from './releases.js'
+import { planReplay, replayedGpus } from './replay.js'
 import { type Capability, checkCapabilities, rightBits } from './rights.js'
 
 /**
@@ -50,8 +53,17 @@ export interface GpuRequest {
 
 /** What {@link simulate} takes. */
 export interface SimulateOptions {
-  /** The GPUs in the order of their indices: models, or models with what is special about a board. At most 16. */
-  readonly gpus: readonly (string | GpuRequest)[]
+  /**
+   * The GPUs in the order of their indices: models, or models with what is special about a board. At most 16.
+   * Either these or `from`.
+   */
+  readonly gpus?: readonly (string | GpuRequest)[]
+  /**
+   * A snapshot, as {@link Session.snapshot} answers it or `JSON.parse` gives it back, to make the node of: the same
+   * boards, profiles as that driver reported them, layout, UUIDs, MIG mode and driver release. What a snapshot cannot tell comes
+   * from the simulator's row of the board, or is derived, which `filled` then names. `gpus` and `driver` are in it.
+   */
+  readonly from?: Snapshot
   /**
    * The driver release the node plays: a branch such as '550' or a version such as '515.86.01'. '550' if left
    * out, or the first release that knows every board of the node.
@@ -91,6 +103,8 @@ export interface NodeRequest {
   readonly capabilities?: readonly Capability[]
   readonly countProcesses?: false
   readonly gpus: readonly NodeGpuRequest[]
+  /** The snapshot that the rest was made of. */
+  readonly from?: Snapshot
   readonly fill?: 'derived'
   readonly dialects?: Dialects
   readonly migEvents?: MigEvents
@@ -99,7 +113,8 @@ export interface NodeRequest {
 
 interface NodeGpuRequest extends LayoutRequest {
   readonly model: string
-  readonly giNumbering: GiNumbering
+  /** Left out where the snapshot tells it. */
+  readonly giNumbering?: GiNumbering
   readonly variant?: string
   readonly board?: BoardRow<null>
   readonly readings?: Partial<AllReadings>
@@ -153,9 +168,9 @@ function usualDriver(gpus: readonly NodeGpuRequest[]): string {
   return isOlder(findRelease('550').version, newest) ? oldestRelease(newest) : '550'
 }
 
-const OPTIONS = [
-  'gpus',
-  'driver',
+/** Options that a snapshot has the answer to, and those that go with models and with a snapshot. */
+const TOLD = ['gpus', 'driver'] as const
+const ALWAYS = [
   'dir',
   'privileged',
   'capabilities',
@@ -165,36 +180,58 @@ const OPTIONS = [
   'dialects',
   'migEvents',
   'faults'
-]
+] as const
 
 /** Checks the options of `simulate`. Whatever is wrong with them is a sentence, and nothing was made yet. */
 export function readRequest(options: SimulateOptions): NodeRequest {
-  checkOptions('simulate', options, OPTIONS)
-  const { gpus, driver, fill, privileged = true, countProcesses = true } = options
-  if (!Array.isArray(gpus)) throw new TypeError(`simulate: gpus is a list such as ['A100-SXM4-40GB'], not ${shown(gpus)}`)
-  if (driver !== undefined && typeof driver !== 'string')
-    throw new TypeError(`simulate: driver is a string such as '550', not ${shown(driver)}`)
+  checkOptions('simulate', options, [...TOLD, ...ALWAYS, 'from'])
+  const request = options.from === undefined ? readModels(options) : readReplay(options, options.from)
+  const place = { release: findRelease(request.driver), gpus: request.gpus.length }
+  const faults = checkFaults('simulate: faults', options.faults, place)
+  return faults.length > 0 ? { ...request, faults } : request
+}
+
+/** What every request says. */
+function readRest(options: SimulateOptions) {
+  const { privileged = true, countProcesses = true, fill, dialects = {} } = options
   if (fill !== undefined) oneOf('simulate: fill', fill, ['derived'])
-  const dialects = checkDialects('simulate: dialects', options.dialects === undefined ? {} : options.dialects)
+  const spoken = checkDialects('simulate: dialects', dialects)
   const capabilities = checkCapabilities('simulate', options.capabilities, flag('simulate: privileged', privileged))
   const migEvents = oneOf('simulate: migEvents', options.migEvents, MIG_EVENTS)
-  const expanded = gpus.flatMap(expand)
-  if (expanded.length < 1 || expanded.length > MAX_GPUS) {
-    throw new RangeError(`simulate: a node has 1 to ${MAX_GPUS} GPUs, not ${expanded.length}`)
-  }
-  const release = findRelease(driver ?? usualDriver(expanded))
-  const faults = checkFaults('simulate: faults', options.faults, { release, gpus: expanded.length })
   return {
-    driver: release.version,
     platform: oneOf('simulate: platform', options.platform, PLATFORMS),
     privileged,
     ...(capabilities.length > 0 && { capabilities }),
     ...(!flag('simulate: countProcesses', countProcesses) && { countProcesses: false as const }),
-    gpus: expanded,
     ...(fill !== undefined && { fill }),
-    ...(Object.keys(dialects).length > 0 && { dialects }),
-    ...(migEvents !== 'all' && { migEvents }),
-    ...(faults.length > 0 && { faults })
+    ...(Object.keys(spoken).length > 0 && { dialects: spoken }),
+    ...(migEvents !== 'all' && { migEvents })
+  }
+}
+
+function readReplay(options: SimulateOptions, from: unknown): NodeRequest {
+  const told = TOLD.find(name => options[name] !== undefined)
+  if (told !== undefined) {
+    throw new TypeError(`simulate: ${told} is in the snapshot; beside from there can be ${series(ALWAYS, 'and')}`)
+  }
+  const snapshot = checkSnapshot('simulate: from', from)
+  return { driver: snapshot.driver.version!, gpus: replayedGpus(snapshot), from: snapshot, ...readRest(options) }
+}
+
+function readModels(options: SimulateOptions): NodeRequest {
+  const { gpus, driver } = options
+  if (!Array.isArray(gpus)) throw new TypeError(`simulate: gpus is a list such as ['A100-SXM4-40GB'], not ${shown(gpus)}`)
+  if (driver !== undefined && typeof driver !== 'string')
+    throw new TypeError(`simulate: driver is a string such as '550', not ${shown(driver)}`)
+  const rest = readRest(options)
+  const expanded = gpus.flatMap(expand)
+  if (expanded.length < 1 || expanded.length > MAX_GPUS) {
+    throw new RangeError(`simulate: a node has 1 to ${MAX_GPUS} GPUs, not ${expanded.length}`)
+  }
+  return {
+    driver: findRelease(driver ?? usualDriver(expanded)).version,
+    gpus: expanded,
+    ...rest
   }
 }
 
@@ -202,15 +239,23 @@ export function readRequest(options: SimulateOptions): NodeRequest {
  * The boards, identities and driver release behind a request. RangeError where the driver does not know a
  * board, {@link SimulatorError} `UNKNOWN_FIGURES` for figures nobody recorded, unless they may be derived.
  */
-export function planNode({ driver, platform, gpus, fill, dialects = {}, migEvents = 'all', ...request }: NodeRequest): NodePlan {
+export function planNode(request: NodeRequest): NodePlan {
+  const { platform, privileged, capabilities, countProcesses = true, dialects = {}, migEvents = 'all', from, fill } = request
+  return {
+    platform,
+    rights: rightBits(privileged, capabilities),
+    countsProcesses: countProcesses,
+    dialects,
+    migEvents,
+    ...(from ? planReplay(from, dialects, fill) : planModels(request))
+  }
+}
+
+function planModels({ driver, gpus, fill, dialects = {} }: NodeRequest): Pick<NodePlan, 'release' | 'legacyMigUuids' | 'gpus'> {
   const release = findRelease(driver)
   return {
     release,
-    platform,
-    rights: rightBits(request.privileged, request.capabilities),
-    countsProcesses: request.countProcesses ?? true,
-    dialects,
-    migEvents,
+    legacyMigUuids: release.branch < 470,
     gpus: gpus.map((gpu, index) => {
       const { board, filled } = fillUnknown(rowOf(gpu))
       if (filled.length > 0 && fill === undefined) {
@@ -220,14 +265,16 @@ export function planNode({ driver, platform, gpus, fill, dialects = {}, migEvent
             `or give a row of your own: { model: '${gpu.model}', board: … }`
         )
       }
-      const shownBoard = underDriver(board, release, gpu.variant, dialects)
+      const shown = underDriver(board, release, gpu.variant, dialects)
       return {
-        board: shownBoard,
+        board: shown,
         filled: renameFilled(filled, namesUnder(board, release, gpu.variant)),
         identity: identify(gpu.model, index),
-        giNumbering: gpu.giNumbering,
+        giNumbering: gpu.giNumbering ?? 'straight',
         readings: readingsOf(board, gpu.readings),
-        layout: placeOn(shownBoard, release.computeInstanceProfileSlots, index, gpu)
+        brand: brandOf(shown.identity),
+        vbiosVersion: vbiosVersionOf(board),
+        layout: placeOn(shown, release.computeInstanceProfileSlots, index, gpu)
       }
     })
   }
@@ -255,6 +302,10 @@ export function differences(asked: NodeRequest, made: NodeRequest): string[] {
     ['dialects', dialectsOf(asked), dialectsOf(made)],
     ['migEvents', asked.migEvents ?? 'all', made.migEvents ?? 'all']
   ]
+  if (JSON.stringify(asked.from) !== JSON.stringify(made.from)) {
+    if (asked.from && made.from) return ['made of another snapshot']
+    return [made.from ? 'made of a snapshot, not of models' : 'made of models, not of a snapshot']
+  }
   const readings = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(gpu => gpu.readings ?? null))
   if (readings(asked.gpus) !== readings(made.gpus)) compared.push(['readings', 'these', 'of its own'])
   const layouts = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(({ mig, instances }) => [mig, instances]))

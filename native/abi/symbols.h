@@ -47,6 +47,13 @@ NVML_SYMBOL(nvmlDeviceGetCudaComputeCapability, nvmlReturn_t,
 NVML_SYMBOL(nvmlDeviceGetMemoryInfo_v2, nvmlReturn_t,
             (nvmlDevice_t device, nvmlMemory_v2_t* memory))
 NVML_SYMBOL(nvmlDeviceGetMemoryInfo, nvmlReturn_t, (nvmlDevice_t device, nvmlMemory_t* memory))
+NVML_SYMBOL(nvmlDeviceGetBAR1MemoryInfo, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlBAR1Memory_t* bar1Memory))
+NVML_SYMBOL(nvmlDeviceGetBrand, nvmlReturn_t, (nvmlDevice_t device, nvmlBrandType_t* type))
+NVML_SYMBOL(nvmlDeviceGetBoardPartNumber, nvmlReturn_t,
+            (nvmlDevice_t device, char* partNumber, unsigned int length))
+NVML_SYMBOL(nvmlDeviceGetVbiosVersion, nvmlReturn_t,
+            (nvmlDevice_t device, char* version, unsigned int length))
 
 // MIG mode
 NVML_SYMBOL(nvmlDeviceGetMigMode, nvmlReturn_t,
@@ -137,8 +144,6 @@ NVML_CLIENT_SYMBOL(nvmlDeviceGetHandleByPciBusId, nvmlReturn_t,
                    (const char* pciBusId, nvmlDevice_t* device))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetHandleByPciBusId_v2, nvmlReturn_t,
                    (const char* pciBusId, nvmlDevice_t* device))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetBAR1MemoryInfo, nvmlReturn_t,
-                   (nvmlDevice_t device, nvmlBAR1Memory_t* bar1Memory))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetGpuInstanceProfileInfoByIdV, nvmlReturn_t,
                    (nvmlDevice_t device, unsigned int profileId,
                     nvmlGpuInstanceProfileInfo_v2_t* info))
@@ -153,14 +158,9 @@ NVML_CLIENT_SYMBOL(nvmlDeviceGetPciInfo_v2, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlPciInfo_v2_t* pci))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetPciInfoExt, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlPciInfoExt_v1_t* pci))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetBrand, nvmlReturn_t, (nvmlDevice_t device, nvmlBrandType_t* type))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetBoardId, nvmlReturn_t, (nvmlDevice_t device, unsigned int* boardId))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetBoardPartNumber, nvmlReturn_t,
-                   (nvmlDevice_t device, char* partNumber, unsigned int length))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetMultiGpuBoard, nvmlReturn_t,
                    (nvmlDevice_t device, unsigned int* multiGpuBool))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetVbiosVersion, nvmlReturn_t,
-                   (nvmlDevice_t device, char* version, unsigned int length))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetVirtualizationMode, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlGpuVirtualizationMode_t* mode))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetPowerUsage, nvmlReturn_t,

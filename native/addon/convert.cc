@@ -41,7 +41,63 @@ void copy_profile(const Profile& profile, nvml::Status remaining_status, unsigne
   copy_text(nvml::text_of(profile.info.name), record->name);
 }
 
+template <typename Value>
+void copy_outcome(const nvml::Told<Value>& told, GpuFigure figure, GpuDescription* record) {
+  record->outcomes[static_cast<std::uint32_t>(figure)] = to_record(told.status);
+}
+
 }  // namespace
+
+Outcome to_record(nvml::Status status) {
+  return {status.code, status.ok() ? kNone : status.call};
+}
+
+SessionInfo to_record(std::uint32_t session, const nvml::Versions& versions,
+                      const std::string& library) {
+  SessionInfo record{};
+  record.session = session;
+  record.cudaDriverVersion = versions.cuda_driver;
+  record.outcomes[0] = to_record(versions.driver_status);
+  record.outcomes[1] = to_record(versions.nvml_status);
+  record.outcomes[2] = to_record(versions.cuda_status);
+  copy_text(versions.driver, record.driverVersion);
+  copy_text(versions.nvml, record.nvmlVersion);
+  copy_text(library, record.library);
+  return record;
+}
+
+GpuDescription to_record(const nvml::Description& description) {
+  GpuDescription record{};
+  static_assert(sizeof record.outcomes == kGpuFigureCount * sizeof(Outcome));
+  copy_outcome(description.name, GpuFigure::kName, &record);
+  copy_outcome(description.serial, GpuFigure::kSerial, &record);
+  copy_outcome(description.board_part_number, GpuFigure::kBoardPartNumber, &record);
+  copy_outcome(description.vbios_version, GpuFigure::kVbiosVersion, &record);
+  copy_outcome(description.pci, GpuFigure::kPci, &record);
+  copy_outcome(description.compute_capability, GpuFigure::kComputeCapability, &record);
+  copy_outcome(description.minor_number, GpuFigure::kMinorNumber, &record);
+  copy_outcome(description.brand, GpuFigure::kBrand, &record);
+  copy_outcome(description.architecture, GpuFigure::kArchitecture, &record);
+  copy_outcome(description.max_mig_devices, GpuFigure::kMaxMigDevices, &record);
+  copy_outcome(description.memory_total_bytes, GpuFigure::kMemoryTotal, &record);
+  copy_outcome(description.bar1_total_bytes, GpuFigure::kBar1Total, &record);
+  record.pciDeviceId = description.pci.value.device_id;
+  record.pciSubSystemId = description.pci.value.subsystem_id;
+  record.computeCapabilityMajor = description.compute_capability.value.major;
+  record.computeCapabilityMinor = description.compute_capability.value.minor;
+  record.minorNumber = description.minor_number.value;
+  record.brand = description.brand.value;
+  record.architecture = description.architecture.value;
+  record.maxMigDevices = description.max_mig_devices.value;
+  record.memoryTotalBytes = description.memory_total_bytes.value;
+  record.bar1TotalBytes = description.bar1_total_bytes.value;
+  copy_text(description.name.value, record.name);
+  copy_text(description.serial.value, record.serial);
+  copy_text(description.board_part_number.value, record.boardPartNumber);
+  copy_text(description.vbios_version.value, record.vbiosVersion);
+  copy_text(description.pci.value.bus_id, record.busId);
+  return record;
+}
 
 Gpu to_record(unsigned index, const nvml::DeviceIdentity& identity) {
   Gpu record{};
@@ -96,6 +152,7 @@ MigDevice to_record(unsigned gpu, const nvml::MigDevice& device) {
   record.sharedJpegCount = device.attributes.sharedJpegCount;
   record.sharedOfaCount = device.attributes.sharedOfaCount;
   record.memoryMiB = device.memory_mib;
+  record.attributes[0] = to_record(device.attributes_status);
   copy_text(device.uuid, record.uuid);
   copy_text(device.name, record.name);
   return record;

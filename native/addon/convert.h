@@ -5,6 +5,7 @@
 #include <cstring>
 #include <string>
 
+#include "nvml/description.h"
 #include "nvml/devices.h"
 #include "nvml/mig_devices.h"
 #include "nvml/profiles.h"
@@ -19,6 +20,10 @@ void copy_text(const std::string& from, char (&to)[size]) {
   std::memcpy(to, from.data(), from.size() < size ? from.size() : size);
 }
 
+Outcome to_record(nvml::Status status);
+SessionInfo to_record(std::uint32_t session, const nvml::Versions& versions,
+                      const std::string& library);
+GpuDescription to_record(const nvml::Description& description);
 Gpu to_record(unsigned index, const nvml::DeviceIdentity& identity);
 MigMode to_record(const nvml::MigMode& mode, unsigned activation);
 GpuInstance to_record(const nvml::GpuInstance& instance);

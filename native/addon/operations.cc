@@ -204,6 +204,11 @@ Status mig_device_by_uuid(Call& call, Result* result) {
   return status;
 }
 
+Status gpu_description(Call& call, Result* result) {
+  result->add(to_record(nvml::describe_gpu(call.nvml, call.gpu)));
+  return {};
+}
+
 struct Entry {
   Operation operation;
   OperationShape shape;
@@ -229,6 +234,7 @@ constexpr Entry kOperations[] = {
     {Operation::kMigDevices, {1, false}, mig_devices},
     {Operation::kMigDevice, {3, false}, mig_device},
     {Operation::kMigDeviceByUuid, {0, true}, mig_device_by_uuid},
+    {Operation::kGpuDescription, {1, false}, gpu_description},
 };
 
 constexpr bool in_order() {
@@ -269,14 +275,7 @@ Bytes perform(Operation operation, const Arguments& arguments, const std::string
 
 Status describe_session(std::uint32_t session, const nvml::Library& nvml, nvml::Devices& devices,
                         Result* result) {
-  SessionInfo info{};
-  info.session = session;
-  const nvml::Versions versions = nvml::read_versions(nvml);
-  info.cudaDriverVersion = versions.cuda_driver;
-  copy_text(versions.driver, info.driverVersion);
-  copy_text(versions.nvml, info.nvmlVersion);
-  copy_text(nvml.file(), info.library);
-  result->add(info, false);
+  result->add(to_record(session, nvml::read_versions(nvml), nvml.file()), false);
   std::vector<nvml::DeviceIdentity> identities;
   const Status status = devices.list(&identities);
   for (unsigned index = 0; index < identities.size(); index++) {

@@ -30,8 +30,26 @@ enum class Operation : std::uint32_t {
   kMigDevices = 15,  // (gpu): MigDevice[]
   kMigDevice = 16,  // (gpu, gpuInstanceId, computeInstanceId): MigDevice
   kMigDeviceByUuid = 17,  // (; uuid): MigDevice
+  kGpuDescription = 18,  // (gpu): GpuDescription
 };
-inline constexpr std::uint32_t kOperationCount = 18;
+inline constexpr std::uint32_t kOperationCount = 19;
+
+// What a GpuDescription tells, in the order of its outcomes.
+enum class GpuFigure : std::uint32_t {
+  kName = 0,  // nvmlDeviceGetName
+  kSerial = 1,  // nvmlDeviceGetSerial
+  kBoardPartNumber = 2,  // nvmlDeviceGetBoardPartNumber
+  kVbiosVersion = 3,  // nvmlDeviceGetVbiosVersion
+  kPci = 4,  // nvmlDeviceGetPciInfo_v3: busId, pciDeviceId, pciSubSystemId
+  kComputeCapability = 5,  // nvmlDeviceGetCudaComputeCapability
+  kMinorNumber = 6,  // nvmlDeviceGetMinorNumber
+  kBrand = 7,  // nvmlDeviceGetBrand
+  kArchitecture = 8,  // nvmlDeviceGetArchitecture
+  kMaxMigDevices = 9,  // nvmlDeviceGetMaxMigDeviceCount
+  kMemoryTotal = 10,  // nvmlDeviceGetMemoryInfo_v2
+  kBar1Total = 11,  // nvmlDeviceGetBAR1MemoryInfo
+};
+inline constexpr std::uint32_t kGpuFigureCount = 12;
 
 // Outcomes that NVML has no code for; they start where no nvmlReturn_t can be.
 enum class SessionStatus : std::uint32_t {
@@ -58,6 +76,15 @@ static_assert(offsetof(ResultHeader, call) == 4);
 static_assert(offsetof(ResultHeader, count) == 8);
 static_assert(offsetof(ResultHeader, reserved) == 12);
 
+// How reading one figure ended.
+struct Outcome {
+  std::uint32_t status;  // nvmlReturn_t
+  std::uint32_t call;  // index into the symbol list of the function that answered, or kNone
+};
+static_assert(sizeof(Outcome) == 8);
+static_assert(offsetof(Outcome, status) == 0);
+static_assert(offsetof(Outcome, call) == 4);
+
 // Follows a failed open: what dlopen said.
 struct Failure {
   char text[1024];
@@ -68,16 +95,18 @@ static_assert(offsetof(Failure, text) == 0);
 struct SessionInfo {
   std::uint32_t session;
   std::uint32_t cudaDriverVersion;  // 1000 * major + 10 * minor, or kNone
+  Outcome outcomes[3];  // of driverVersion, nvmlVersion and cudaDriverVersion
   char driverVersion[80];
   char nvmlVersion[80];
   char library[4096];  // the file that answered
 };
-static_assert(sizeof(SessionInfo) == 4264);
+static_assert(sizeof(SessionInfo) == 4288);
 static_assert(offsetof(SessionInfo, session) == 0);
 static_assert(offsetof(SessionInfo, cudaDriverVersion) == 4);
-static_assert(offsetof(SessionInfo, driverVersion) == 8);
-static_assert(offsetof(SessionInfo, nvmlVersion) == 88);
-static_assert(offsetof(SessionInfo, library) == 168);
+static_assert(offsetof(SessionInfo, outcomes) == 8);
+static_assert(offsetof(SessionInfo, driverVersion) == 32);
+static_assert(offsetof(SessionInfo, nvmlVersion) == 112);
+static_assert(offsetof(SessionInfo, library) == 192);
 
 struct Gpu {
   std::uint32_t index;
@@ -112,6 +141,43 @@ static_assert(offsetof(Gpu, name) == 48);
 static_assert(offsetof(Gpu, uuid) == 144);
 static_assert(offsetof(Gpu, serial) == 240);
 static_assert(offsetof(Gpu, busId) == 272);
+
+// What a GPU says of itself as a board. A figure means nothing where its outcome has a status.
+struct GpuDescription {
+  std::uint32_t pciDeviceId;
+  std::uint32_t pciSubSystemId;
+  std::uint32_t computeCapabilityMajor;
+  std::uint32_t computeCapabilityMinor;
+  std::uint32_t minorNumber;
+  std::uint32_t brand;  // nvmlBrandType_t
+  std::uint32_t architecture;  // nvmlDeviceArchitecture_t
+  std::uint32_t maxMigDevices;  // 0 while MIG is off
+  std::uint64_t memoryTotalBytes;
+  std::uint64_t bar1TotalBytes;
+  Outcome outcomes[12];  // by GpuFigure
+  char name[96];
+  char serial[32];
+  char boardPartNumber[80];
+  char vbiosVersion[32];
+  char busId[32];
+};
+static_assert(sizeof(GpuDescription) == 416);
+static_assert(offsetof(GpuDescription, pciDeviceId) == 0);
+static_assert(offsetof(GpuDescription, pciSubSystemId) == 4);
+static_assert(offsetof(GpuDescription, computeCapabilityMajor) == 8);
+static_assert(offsetof(GpuDescription, computeCapabilityMinor) == 12);
+static_assert(offsetof(GpuDescription, minorNumber) == 16);
+static_assert(offsetof(GpuDescription, brand) == 20);
+static_assert(offsetof(GpuDescription, architecture) == 24);
+static_assert(offsetof(GpuDescription, maxMigDevices) == 28);
+static_assert(offsetof(GpuDescription, memoryTotalBytes) == 32);
+static_assert(offsetof(GpuDescription, bar1TotalBytes) == 40);
+static_assert(offsetof(GpuDescription, outcomes) == 48);
+static_assert(offsetof(GpuDescription, name) == 144);
+static_assert(offsetof(GpuDescription, serial) == 240);
+static_assert(offsetof(GpuDescription, boardPartNumber) == 272);
+static_assert(offsetof(GpuDescription, vbiosVersion) == 352);
+static_assert(offsetof(GpuDescription, busId) == 384);
 
 struct MigMode {
   std::uint32_t current;
@@ -271,11 +337,12 @@ struct MigDevice {
   std::uint32_t sharedEncoderCount;
   std::uint32_t sharedJpegCount;
   std::uint32_t sharedOfaCount;
-  std::uint64_t memoryMiB;  // total of the instance
+  std::uint64_t memoryMiB;  // total of the instance; 0: unknown
+  Outcome attributes[1];  // of reading the slices, multiprocessors and engines
   char uuid[96];
   char name[96];  // "NVIDIA A100-SXM4-40GB MIG 1g.5gb"
 };
-static_assert(sizeof(MigDevice) == 272);
+static_assert(sizeof(MigDevice) == 280);
 static_assert(offsetof(MigDevice, gpu) == 0);
 static_assert(offsetof(MigDevice, index) == 4);
 static_assert(offsetof(MigDevice, gpuInstanceId) == 8);
@@ -295,8 +362,9 @@ static_assert(offsetof(MigDevice, sharedEncoderCount) == 60);
 static_assert(offsetof(MigDevice, sharedJpegCount) == 64);
 static_assert(offsetof(MigDevice, sharedOfaCount) == 68);
 static_assert(offsetof(MigDevice, memoryMiB) == 72);
-static_assert(offsetof(MigDevice, uuid) == 80);
-static_assert(offsetof(MigDevice, name) == 176);
+static_assert(offsetof(MigDevice, attributes) == 80);
+static_assert(offsetof(MigDevice, uuid) == 88);
+static_assert(offsetof(MigDevice, name) == 184);
 
 }  // namespace nvml_mig
 #endif  // NVML_MIG_ADDON_RECORDS_H

@@ -99,15 +99,14 @@ Status Devices::open(unsigned gpu) {
 Versions read_versions(const Library& nvml) {
   Versions versions;
   char driver[NVML_SYSTEM_DRIVER_VERSION_BUFFER_SIZE] = {};
-  if (nvml.nvmlSystemGetDriverVersion(driver, sizeof driver).ok()) {
-    versions.driver = text_of(driver);
-  }
+  versions.driver_status = nvml.nvmlSystemGetDriverVersion(driver, sizeof driver);
+  if (versions.driver_status.ok()) versions.driver = text_of(driver);
   char library[NVML_SYSTEM_NVML_VERSION_BUFFER_SIZE] = {};
-  if (nvml.nvmlSystemGetNVMLVersion(library, sizeof library).ok()) {
-    versions.nvml = text_of(library);
-  }
+  versions.nvml_status = nvml.nvmlSystemGetNVMLVersion(library, sizeof library);
+  if (versions.nvml_status.ok()) versions.nvml = text_of(library);
   int cuda = 0;
-  Status status = nvml.nvmlSystemGetCudaDriverVersion_v2(&cuda);
+  Status& status = versions.cuda_status;
+  status = nvml.nvmlSystemGetCudaDriverVersion_v2(&cuda);
   if (status.wants_older_form()) status = nvml.nvmlSystemGetCudaDriverVersion(&cuda);
   if (status.ok()) versions.cuda_driver = static_cast<unsigned>(cuda);
   return versions;

@@ -27,10 +27,13 @@ struct DeviceIdentity {
   std::string bus_id;
 };
 
-// Empty or kNone where the library does not say.
+// Empty or kNone where the library does not say, with the reason beside it.
 struct Versions {
+  Status driver_status;
   std::string driver;
+  Status nvml_status;
   std::string nvml;
+  Status cuda_status;
   unsigned cuda_driver = kNone;  // 1000 * major + 10 * minor
 };
 

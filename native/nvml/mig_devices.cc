@@ -32,7 +32,8 @@ Status describe_handle(const Library& nvml, nvmlDevice_t handle, MigDevice* devi
   status = of_handle(read_uuid(nvml, handle, &device->uuid));
   if (!status.ok()) return status;
   (void)read_name(nvml, handle, &device->name);
-  if (!nvml.nvmlDeviceGetAttributes_v2(handle, &device->attributes).ok()) {
+  device->attributes_status = nvml.nvmlDeviceGetAttributes_v2(handle, &device->attributes);
+  if (!device->attributes_status.ok()) {
     device->attributes = {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, 0};
   }
   unsigned long long bytes = 0;

@@ -16,6 +16,7 @@ struct MigDevice {
   GpuInstance gpu_instance;
   ComputeInstance compute_instance;
   nvmlDeviceAttributes_t attributes{};  // kNone and 0 bytes where they cannot be read
+  Status attributes_status;
   unsigned long long memory_mib = 0;    // of the GPU instance; 0 is unknown
   std::string uuid;
   std::string name;

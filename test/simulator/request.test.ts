@@ -147,7 +147,7 @@ t.test('instances from the start, written out', async t => {
 })
 
 t.test('types refuse what run time refuses', async t => {
-  // @ts-expect-error gpus is required
+  // What is made of models and what of a snapshot is for run time to say.
   t.throws(() => readRequest({}))
   // @ts-expect-error no such numbering
   t.throws(() => readRequest({ gpus: [{ model: 'A30', giNumbering: 'reversed' }] }))

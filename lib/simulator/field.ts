@@ -1,0 +1,76 @@
+/** A value from outside and the path that leads to it: whatever is wrong is said with that path. */
+import { shown } from '../arguments.js'
+
+export class Field {
+  readonly path: string
+  readonly value: unknown
+
+  constructor(path: string, value: unknown) {
+    this.path = path
+    this.value = value
+  }
+
+  /** Throws: `path is right, not value`. */
+  wrong(right: string): never {
+    throw new TypeError(`${this.path} is ${right}, not ${shown(this.value)}`)
+  }
+
+  #object(): Readonly<Record<string, unknown>> {
+    const { value } = this
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) this.wrong('an object')
+    return value as Readonly<Record<string, unknown>>
+  }
+
+  at(name: string): Field {
+    const object = this.#object()
+    return new Field(`${this.path}.${name}`, Object.hasOwn(object, name) ? object[name] : undefined)
+  }
+
+  entries(): [name: string, field: Field][] {
+    return Object.keys(this.#object()).map(name => [name, this.at(name)])
+  }
+
+  /** One element of what is known to be a list. */
+  element(index: number): Field {
+    return new Field(`${this.path}[${index}]`, (this.value as readonly unknown[])[index])
+  }
+
+  list(most: number, least = 0): Field[] {
+    const { value } = this
+    if (!Array.isArray(value)) return this.wrong('a list')
+    if (value.length > most || value.length < least) {
+      throw new RangeError(
+        `${this.path} has ${least > 0 ? `${least} to ${most}` : `at most ${most}`} elements, not ${value.length}`
+      )
+    }
+    return value.map((_, index) => this.element(index))
+  }
+
+  text(most: number, pattern?: RegExp, example?: string): string {
+    const { value } = this
+    const fits = typeof value === 'string' && value !== '' && !value.includes('\0') && (pattern?.test(value) ?? true)
+    if (!fits) this.wrong(example === undefined ? 'a text' : `a text such as '${example}'`)
+    if (Buffer.byteLength(value as string) > most) this.wrong(`a text of at most ${most} bytes`)
+    return value as string
+  }
+
+  number(most = 0xfffffffe, least = 0): number {
+    const { value } = this
+    const fits = Number.isInteger(value) && (value as number) >= least && (value as number) <= most
+    if (!fits) this.wrong(most === 0xfffffffe ? `a whole number from ${least} on` : `a whole number from ${least} to ${most}`)
+    return value as number
+  }
+
+  flag(): boolean {
+    return typeof this.value === 'boolean' ? this.value : this.wrong('true or false')
+  }
+
+  isAbsent(): boolean {
+    return this.value === undefined
+  }
+
+  /** null, or what `read` makes of it. */
+  orNull<T>(read: (field: this) => T): T | null {
+    return this.value === null ? null : read(this)
+  }
+}
