@@ -136,16 +136,18 @@ async function nodesOn(root: string, gpu: number): Promise<string[]> {
 }
 
 /** What the container's root/ has of the node's: paths of files and directories. */
-async function linksOf({ gpus, devices, capabilities }: Visible, root: string): Promise<Set<string>> {
+async function linksOf({ gpus, devices, capabilities }: Visible, root: string, minors: readonly number[]): Promise<Set<string>> {
+  const whole = gpus.map(index => minors[index]!)
+  const parts = devices.map(({ gpu, gpuInstance, computeInstance }) => ({ gpu: minors[gpu]!, gpuInstance, computeInstance }))
   return new Set([
     paths.version,
     paths.migMinors,
     ...paths.controlNodes,
     ...capabilities.flatMap(name => [paths.capability(name), paths.capabilityNode(MIG_CAPABILITIES[name].minor)]),
-    ...[...gpus, ...devices.map(({ gpu }) => gpu)].map(paths.gpuNode),
-    ...gpus.map(paths.gpuCapabilities),
-    ...(await Promise.all(gpus.map(gpu => nodesOn(root, gpu)))).flat(),
-    ...devices.flatMap(({ gpu, gpuInstance, computeInstance }) => [
+    ...[...whole, ...parts.map(({ gpu }) => gpu)].map(paths.gpuNode),
+    ...whole.map(paths.gpuCapabilities),
+    ...(await Promise.all(whole.map(gpu => nodesOn(root, gpu)))).flat(),
+    ...parts.flatMap(({ gpu, gpuInstance, computeInstance }) => [
       join(paths.gpuInstance(gpu, gpuInstance), 'access'),
       join(paths.gpuInstance(gpu, gpuInstance), `ci${computeInstance}`),
       paths.capabilityNode(capabilityMinor(gpu, gpuInstance)),
@@ -157,10 +159,10 @@ async function linksOf({ gpus, devices, capabilities }: Visible, root: string): 
 /** Links to what is at `target`, relative, so that the node's directory can be moved or mounted elsewhere. */
 const link = (target: string, path: string): Promise<void> => symlink(relative(dirname(path), target), path)
 
-async function fill(dir: string, node: NodePlace, visible: Visible): Promise<void> {
+async function fill(dir: string, node: NodePlace, visible: Visible, minors: readonly number[]): Promise<void> {
   const root = join(dir, 'root')
   await mkdir(root, { recursive: true, mode: 0o755 })
-  for (const path of await linksOf(visible, node.root)) {
+  for (const path of await linksOf(visible, node.root, minors)) {
     await mkdir(join(root, dirname(path)), { recursive: true, mode: 0o755 })
     await link(join(node.root, path), join(root, path))
   }
@@ -173,13 +175,14 @@ async function fill(dir: string, node: NodePlace, visible: Visible): Promise<voi
 export class Containers {
   readonly #place: NodePlace
   readonly #control: NodeControl
-  readonly #gpuCount: number
+  readonly #minors: readonly number[]
   readonly #made = new Set<Promise<SimulatedContainer>>()
 
-  constructor(place: NodePlace, control: NodeControl, gpuCount: number) {
+  /** `minors`: the minor number of each GPU. */
+  constructor(place: NodePlace, control: NodeControl, minors: readonly number[]) {
     this.#place = place
     this.#control = control
-    this.#gpuCount = gpuCount
+    this.#minors = minors
   }
 
   make(options: ContainerOptions): Promise<SimulatedContainer> {
@@ -195,7 +198,7 @@ export class Containers {
   }
 
   async #make(options: ContainerOptions): Promise<SimulatedContainer> {
-    const visible = check(options, this.#gpuCount)
+    const visible = check(options, this.#minors.length)
     this.#control.command(Command.check)
     for (const { gpu, gpuInstance, computeInstance } of visible.devices) {
       this.#control.command(Command.findDevice, gpu, gpuInstance, computeInstance)
@@ -207,7 +210,7 @@ export class Containers {
       await rmdir(all).catch(() => {}) // others are in it
     }
     try {
-      await fill(dir, this.#place, visible)
+      await fill(dir, this.#place, visible, this.#minors)
     } catch (error) {
       await remove()
       throw error

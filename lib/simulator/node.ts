@@ -63,7 +63,11 @@ export class SimulatedNode {
     this.library = place.library
     this.root = place.root
     this.#control = new NodeControl(place.library, place.dir)
-    this.#containers = new Containers(place, this.#control, plan.gpus.length)
+    this.#containers = new Containers(
+      place,
+      this.#control,
+      plan.gpus.map(({ identity }) => identity.minorNumber)
+    )
     this.#faults = new NodeFaults(this.#control, request.faults ?? [])
     this.driver = plan.release.version
     this.gpus = plan.gpus.map(({ board, identity, giNumbering, filled }, index) => ({

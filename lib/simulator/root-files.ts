@@ -21,7 +21,7 @@ export function capabilityMinor(gpu: number, gpuInstance: number, computeInstanc
   return computeInstance === undefined ? whole : whole + 1 + computeInstance
 }
 
-/** Paths below root/. */
+/** Paths below root/; `gpu` is a minor number. */
 export const paths = {
   version: 'proc/driver/nvidia/version',
   migMinors: 'proc/driver/nvidia-caps/mig-minors',
@@ -76,7 +76,7 @@ function filesOf({ release, gpus }: NodePlan): RootFile[] {
       device(paths.capabilityNode(minor), mode)
     ]),
     ...paths.controlNodes.map(path => device(path)),
-    ...gpus.map((_, minor) => device(paths.gpuNode(minor)))
+    ...gpus.map(({ identity }) => device(paths.gpuNode(identity.minorNumber)))
   ]
 }
 
@@ -88,7 +88,7 @@ export async function writeRoot(root: string, plan: NodePlan): Promise<void> {
     await makeDirectory(join(root, dirname(path)))
     await writeFile(join(root, path), text, { mode })
   }
-  for (const [minor, { board }] of plan.gpus.entries()) {
-    if (board.profiles.length > 0) await makeDirectory(join(root, paths.gpuCapabilities(minor), 'mig'))
+  for (const { board, identity } of plan.gpus) {
+    if (board.profiles.length > 0) await makeDirectory(join(root, paths.gpuCapabilities(identity.minorNumber), 'mig'))
   }
 }

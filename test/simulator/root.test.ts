@@ -1,5 +1,5 @@
 /** root/ of a node: /proc and /dev as a driver has them, coming and going with instances. */
-import { readFileSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { open } from '../../lib/index.js'
@@ -9,6 +9,7 @@ import { killAt } from '../helpers/churn.js'
 import { openNode } from '../helpers/node.js'
 import { below, listedInstances, modeOf, shownInstances } from '../helpers/root.js'
 import { FULL } from '../helpers/run.js'
+import { snapshotFrom } from '../helpers/snapshots.js'
 
 const KILLS = FULL ? 400 : 40
 const nodes = (root: string) => below(join(root, 'dev/nvidia-caps'))
@@ -108,6 +109,24 @@ t.test('a node that is taken again has what lives', async t => {
   const second = await simulate({ gpus, dir })
   t.same(shownInstances(second.root), before)
   await second.close()
+})
+
+t.test('a node of a snapshot has its instances and its minor numbers', async t => {
+  const snapshot = await snapshotFrom({ gpus: ['A100-SXM4-40GB'] }, async nvml => {
+    await nvml.gpu(0).setMigMode(true)
+    await nvml.gpu(0).create('3g.20gb')
+  })
+  snapshot.gpus[0]!.minorNumber = 3
+  const node = await simulate({ from: snapshot })
+  t.teardown(() => node.close())
+  t.same(shownInstances(node.root), ['gpu3/mig/gi2', 'gpu3/mig/gi2/access', 'gpu3/mig/gi2/ci0', 'gpu3/mig/gi2/ci0/access'])
+  t.ok(below(join(node.root, 'dev')).includes('nvidia3'))
+  // 3 + 135 of each GPU before it + 9 of each GPU instance.
+  t.same(nodes(node.root), capNodes(1, 2, 426, 427))
+  const box = await node.container({ devices: [{ gpu: 0, gpuInstance: 2, computeInstance: 0 }] })
+  t.same(nodes(box.root), capNodes(426, 427))
+  t.ok(existsSync(join(box.root, 'proc/driver/nvidia/capabilities/gpu3/mig/gi2/ci0/access')))
+  t.ok(existsSync(join(box.root, 'dev/nvidia3')))
 })
 
 t.test(
