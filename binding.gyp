@@ -61,6 +61,7 @@
         "native/simulator/image_description.cc",
         "native/simulator/image_lock.cc",
         "native/simulator/image_path.cc",
+        "native/simulator/image_successor.cc",
         "native/simulator/image_verify.cc",
         "native/simulator/library.cc",
         "native/simulator/machine_check.cc",
@@ -70,6 +71,7 @@
         "native/simulator/machine_mode.cc",
         "native/simulator/machine_world.cc",
         "native/simulator/placement.cc",
+        "native/simulator/release_stamp.cc",
         "native/simulator/root.cc",
         "native/simulator/seen_devices.cc"
       ],

@@ -92,7 +92,7 @@ export function decodeResultHeader(view: DataView, at: number): ResultHeaderReco
   }
 }
 
-/** Follows a failed open: what dlopen said. */
+/** May follow a failed open: what dlopen said, or of a library that does not fit the kernel module its NVML version. */
 export interface FailureRecord {
   text: string
 }

@@ -57,8 +57,8 @@ export async function simulate(options: SimulateOptions): Promise<SimulatedNode>
   const request = readRequest(options)
   const plan = planNode(request)
   const dir = optionalText('simulate: dir', options.dir)
-  if (dir === undefined) return new SimulatedNode(await makeTemporaryNode(request, plan), plan, true)
-  const node = new SimulatedNode(await makeOrAttachNode(dir, request, plan), plan, false)
-  node.check() // it may have been there before, and been damaged since
+  if (dir === undefined) return new SimulatedNode(await makeTemporaryNode(request, plan), request, plan, true)
+  const node = new SimulatedNode(await makeOrAttachNode(dir, request, plan), request, plan, false)
+  node.attach() // it may have been there before, and been damaged or upgraded since
   return node
 }

@@ -7,9 +7,11 @@ import { Command, halves, NONE, NodeControl } from './control.js'
 import { SimulatorError } from './errors.js'
 import type { FilledFigure } from './fill.js'
 import { ROOT_RIGHT } from './image-layout.js'
+import { showModule } from './loaded-module.js'
 import { type NodePlace, removeNode } from './node-directory.js'
 import { checkReadings, type GpuReadings, numberOf, type ReadingName, word } from './readings.js'
-import type { GiNumbering } from './request.js'
+import type { GiNumbering, NodeRequest } from './request.js'
+import { installDriver, planUnder } from './upgrade.js'
 
 /** A GPU of a simulated node. Serial, UUID and bus id are derived from the model and the index. */
 export interface SimulatedGpu {
@@ -61,6 +63,18 @@ export interface SimulatedClient {
   [Symbol.dispose](): void
 }
 
+const gpusOf = ({ gpus }: NodePlan): readonly SimulatedGpu[] =>
+  gpus.map(({ board, identity, giNumbering, filled }, index) => ({
+    index,
+    model: board.model,
+    name: board.identity.name,
+    uuid: identity.uuid,
+    serial: identity.serial,
+    pciBusId: identity.busId,
+    giNumbering,
+    filled
+  }))
+
 /**
  * A simulated node: a directory whose `library` any NVML client can load. What NVML itself can do is
  * done through a session (`open({ library: node.library, root: node.root })`) or any other client;
@@ -74,33 +88,45 @@ export class SimulatedNode {
   readonly library: string
   /** The root of the node's /proc and /dev. */
   readonly root: string
-  /** The driver's version: '550.163.01'. */
-  readonly driver: string
-  readonly gpus: readonly SimulatedGpu[]
   readonly #place: NodePlace
   readonly #temporary: boolean
   readonly #control: NodeControl
+  readonly #request: NodeRequest
+  #driver: string
+  #gpus: readonly SimulatedGpu[]
   #closing: Promise<void> | undefined
 
   /** @internal */
-  constructor(place: NodePlace, plan: NodePlan, temporary: boolean) {
+  constructor(place: NodePlace, request: NodeRequest, plan: NodePlan, temporary: boolean) {
     this.#place = place
     this.#temporary = temporary
     this.dir = place.dir
     this.library = place.library
     this.root = place.root
     this.#control = new NodeControl(place.library, place.dir)
-    this.driver = plan.release.version
-    this.gpus = plan.gpus.map(({ board, identity, giNumbering, filled }, index) => ({
-      index,
-      model: board.model,
-      name: board.identity.name,
-      uuid: identity.uuid,
-      serial: identity.serial,
-      pciBusId: identity.busId,
-      giNumbering,
-      filled
-    }))
+    this.#request = request
+    this.#driver = plan.release.version
+    this.#gpus = gpusOf(plan)
+  }
+
+  /** The version of the driver whose kernel module is loaded: '550.163.01'. The node is asked, because an upgrade may change it. */
+  get driver(): string {
+    if (this.#closing) return this.#driver
+    const driver = this.#control.command(Command.describe)
+    if (driver !== this.#driver) this.#gpus = gpusOf(planUnder(this.#request, driver))
+    this.#driver = driver
+    return driver
+  }
+
+  /** As they were when {@link driver} was read last, or this object loaded a driver; a release may have other names for them. */
+  get gpus(): readonly SimulatedGpu[] {
+    return this.#gpus
+  }
+
+  /** Takes a node as its own that it found, rather than made. @internal */
+  attach(): void {
+    this.check()
+    void this.driver
   }
 
   /** What `nvidia-smi -r` does to a GPU: its instances are gone and a pending MIG mode takes effect. Refused while something uses it. */
@@ -108,14 +134,39 @@ export class SimulatedNode {
     this.#control.command(Command.reset, this.#gpu('reset', gpu))
   }
 
-  /** Restarts the machine: every instance and client is gone; Ampere keeps its MIG mode and completes a pending one, later boards forget it. */
+  /**
+   * Restarts the machine: every instance and client is gone; Ampere keeps its MIG mode and completes a pending one, later
+   * boards forget it. Then the driver is loaded that is installed, see {@link upgradeDriver}.
+   */
   reboot(): void {
-    this.#control.command(Command.reboot)
+    this.#loadDriver(Command.reboot)
   }
 
-  /** Unloads the kernel modules and loads them again. Refused while something uses a GPU. */
+  /**
+   * Unloads the kernel modules and loads those that are installed, see {@link upgradeDriver}. Refused while something
+   * uses a GPU.
+   */
   reloadDriver(): void {
-    this.#control.command(Command.reloadDriver)
+    this.#loadDriver(Command.reloadDriver)
+  }
+
+  /**
+   * Installs another driver release, as a package manager does: the library is another file at once, the kernel module
+   * stays the old one. Who has NVML initialised goes on; an init by the new library is LIB_RM_VERSION_MISMATCH, until
+   * {@link reloadDriver} or {@link reboot}. From then on that is the answer of every call to processes that still have
+   * the old library. UUIDs, serials and bus ids stay; settings and readings too.
+   *
+   * The release that is loaded takes an upgrade back that was not loaded yet.
+   * @param driver A branch such as '570' or a version, newer or older.
+   * @throws RangeError for a release that there is not, or that does not know a board of the node; then nothing was changed.
+   */
+  upgradeDriver(driver: string): void {
+    installDriver(this.#place, this.#request, driver, this.#control.command(Command.describe))
+  }
+
+  #loadDriver(how: number): void {
+    this.#control.command(how)
+    showModule(this.root, this.driver)
   }
 
   /** Whether callers have root's rights. NVML answers NO_PERMISSION to much without them. */

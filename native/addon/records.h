@@ -58,7 +58,7 @@ static_assert(offsetof(ResultHeader, call) == 4);
 static_assert(offsetof(ResultHeader, count) == 8);
 static_assert(offsetof(ResultHeader, reserved) == 12);
 
-// Follows a failed open: what dlopen said.
+// May follow a failed open: what dlopen said, or of a library that does not fit the kernel module its NVML version.
 struct Failure {
   char text[1024];
 };

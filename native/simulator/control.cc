@@ -45,6 +45,22 @@ nvmlReturn_t OnGpu(const Order& order, Rules rules) {
   });
 }
 
+// rules(State&, Reason*), after which the driver is loaded that is installed: one of another release,
+// where an upgrade left its image.
+template <class Rules>
+nvmlReturn_t LoadDriver(const Order& order, Rules rules) {
+  Image installed;
+  const OpenStatus found = installed.OpenSuccessorOf(order.image, order.reason);
+  const bool another = found != OpenStatus::kMissing;
+  if (another && found != OpenStatus::kOpened) return CodeOf(found);
+  const nvmlReturn_t code = ChangeNode(
+      order.image, order.reason,
+      [&](State& state, Outbox&, Reason* why) { return rules(state, why); },
+      another ? &installed : nullptr);
+  installed.Close();
+  return code;
+}
+
 nvmlReturn_t SetRights(const Order& order) {
   const unsigned rights = order.arguments[0];
   if (rights > (kRootRight | kConfigRight | kMonitorRight)) {
@@ -77,12 +93,12 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
         return SetReading(at, it[1], order.wide(2), why);
       });
     case kSimulatorReboot:
-      return ChangeNode(image, order.reason, [&](State& state, Outbox&, Reason*) {
+      return LoadDriver(order, [&](State& state, Reason*) {
         Reboot(image, state);
         return NVML_SUCCESS;
       });
     case kSimulatorReloadDriver:
-      return ChangeNode(image, order.reason, [&](State& state, Outbox&, Reason* why) {
+      return LoadDriver(order, [&](State& state, Reason* why) {
         return ReloadDriver(image, state, why);
       });
     case kSimulatorSetRights:
@@ -91,6 +107,9 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
       return CodeOf(image.Retire(), order.reason);
     case kSimulatorCheck:
       return CheckNode(image, order.reason);
+    case kSimulatorDescribe:
+      order.reason->Say("%s", image.node().driverVersion);
+      return NVML_SUCCESS;
     default:
       break;
   }

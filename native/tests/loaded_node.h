@@ -19,8 +19,15 @@ namespace nvml_mig::tests {
 
 class LoadedNode {
  public:
-  explicit LoadedNode(const std::vector<std::uint8_t>& image) : directory(image) {
-    std::filesystem::copy_file(SIMULATOR_LIBRARY, path());
+  // With the built library, or with one made from it.
+  explicit LoadedNode(const std::vector<std::uint8_t>& image,
+                      const std::vector<std::uint8_t>* library = nullptr)
+      : directory(image) {
+    if (library == nullptr) {
+      std::filesystem::copy_file(SIMULATOR_LIBRARY, path());
+    } else {
+      WriteFile(path(), *library);
+    }
     library_ = dlopen(path().c_str(), RTLD_NOW | RTLD_LOCAL);
     REQUIRE_MESSAGE(library_ != nullptr, dlerror());
 #define NVML_SYMBOL(name, ret, args) name = Find<decltype(name)>(#name);

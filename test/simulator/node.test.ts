@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import t from 'tap'
 import { open } from '../../lib/index.js'
-import { type SimulateOptions, simulate } from '../../lib/simulator/index.js'
 import { Command } from '../../lib/simulator/control.js'
+import { type SimulateOptions, simulate } from '../../lib/simulator/index.js'
 import { openNode } from '../helpers/node.js'
 
 t.test('what `h100` is called by NVML is one board, and what people mean by it may be any', async t => {
