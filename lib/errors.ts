@@ -72,6 +72,11 @@ const REASONS: Partial<Record<number, readonly [NvmlCode, string]>> = {
   999: ['UNKNOWN', 'the driver met an error it has no name for']
 } as const
 
+/** The `nvmlReturn_t` of each name. @internal */
+export const NVML_STATUS: ReadonlyMap<NvmlCode, number> = new Map(
+  Object.entries(REASONS).map(([status, reason]) => [reason![0], Number(status)])
+)
+
 /** The name of an `nvmlReturn_t`; `UNKNOWN` for one this package does not know. */
 export function nvmlCode(status: number): NvmlCode {
   return REASONS[status]?.[0] ?? 'UNKNOWN'

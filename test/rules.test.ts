@@ -61,7 +61,7 @@ rule('every target asserts the figures of the ABI, and every declaration has one
   }
   const figures = JSON.parse(read('native/abi/figures.json')) as Record<string, Record<string, unknown>>
   const known = new Set(['structs', 'versions', 'handles', 'codes', 'defines'].flatMap(kind => Object.keys(figures[kind]!)))
-  const abi = read('native/abi/nvml_abi.h') + read('native/abi/nvml_abi_readings.h')
+  const abi = ['nvml_abi', 'nvml_abi_readings', 'nvml_abi_events'].map(name => read(`native/abi/${name}.h`)).join('')
   const declared = [
     ...abi.matchAll(/^\} (nvml\w+_t);/gm), // structs and unions
     ...abi.matchAll(/^typedef struct \w+\* (nvml\w+_t);/gm), // handles

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { type BoardRow, type ComputeProfileRow, excludedBeside, type GpuProfileRow } from './boards.js'
 import { checksum } from './checksum.js'
 import { type Dialects, dialectBits } from './dialects.js'
+import type { MigEvents } from './events.js'
 import type { FilledFigure } from './fill.js'
 import type { BoardIdentity } from './identity.js'
 import {
@@ -16,13 +17,17 @@ import {
   IMAGE_LAYOUT_VERSION,
   IMAGE_MAGIC,
   ImageHeader,
+  MIG_EVENTS_ALL,
+  MIG_EVENTS_NONE,
+  MIG_EVENTS_OWN,
   Node,
   NodeState,
   PASSTHROUGH,
   Readings,
-  ROOT_RIGHT,
-  Slot
+  Slot,
+  VGPU_GUEST
 } from './image-layout.js'
+import type { PlacedLayout } from './instances.js'
 import { type AllReadings, vbiosVersionOf, word } from './readings.js'
 import { type Release, writesWideProcessRows } from './releases.js'
 
@@ -34,18 +39,25 @@ export interface NodeGpu {
   readonly filled: readonly FilledFigure[]
   readonly giNumbering: 'straight' | 'swapped'
   readonly readings: AllReadings
+  /** What is put on it once the image is there; undefined: MIG is off. */
+  readonly layout: PlacedLayout | undefined
 }
 
 /** Everything an image is made from. */
 export interface NodePlan {
   readonly release: Release
   readonly gpus: readonly NodeGpu[]
-  readonly platform: 'bare-metal' | 'passthrough'
-  readonly privileged: boolean
+  readonly platform: 'bare-metal' | 'passthrough' | 'vgpu-guest'
+  /** Of callers, NodeState.rights. */
+  readonly rights: number
+  readonly countsProcesses: boolean
   readonly dialects: Dialects
+  readonly migEvents: MigEvents
 }
 
-const PLATFORMS = { 'bare-metal': BARE_METAL, passthrough: PASSTHROUGH } as const
+const PLATFORMS = { 'bare-metal': BARE_METAL, passthrough: PASSTHROUGH, 'vgpu-guest': VGPU_GUEST } as const
+
+const MIG_EVENTS = { all: MIG_EVENTS_ALL, own: MIG_EVENTS_OWN, none: MIG_EVENTS_NONE } as const
 
 /** NVML_DEVICE_ARCH_*. */
 export const ARCHITECTURES: Readonly<Record<string, number>> = { Ampere: 7, Ada: 8, Hopper: 9, Blackwell: 10 }
@@ -188,7 +200,8 @@ const aligned = (bytes: number): number => Math.ceil(bytes / 64) * 64
  * change 0, a node with MIG off on every GPU; slot 1 holds nothing yet. `description` is the node.json that
  * will lie beside it.
  */
-export function compileImage({ release, gpus, platform, privileged, dialects }: NodePlan, description = ''): Buffer {
+export function compileImage(plan: NodePlan, description = ''): Buffer {
+  const { release, gpus, platform, rights, countsProcesses, dialects, migEvents } = plan
   const firstBoard = IMAGE_HEADER_BYTES + Node.bytes
   const boardsBytes = Node.bytes + gpus.length * GpuBoard.bytes
   const slotBytes = Slot.bytes + NodeState.bytes + gpus.length * GpuState.bytes
@@ -207,6 +220,8 @@ export function compileImage({ release, gpus, platform, privileged, dialects }: 
     gpuInstanceProfileSlots: release.gpuInstanceProfileSlots,
     computeInstanceProfileSlots: release.computeInstanceProfileSlots,
     platform: PLATFORMS[platform],
+    countsProcesses,
+    migEvents: MIG_EVENTS[migEvents],
     legacyMigUuids: release.branch < 470,
     wideProcessRows: writesWideProcessRows(release),
     dialects: dialectBits(dialects)
@@ -214,7 +229,7 @@ export function compileImage({ release, gpus, platform, privileged, dialects }: 
   const naming = { computeSlots: release.computeInstanceProfileSlots, prefix: dialects.plainMigNames ? '' : 'MIG ' }
   for (const [i, gpu] of gpus.entries()) putBoard(image, firstBoard + i * GpuBoard.bytes, gpu, i, naming)
 
-  put(image, slots[0] + Slot.bytes, NodeState, { rights: privileged ? ROOT_RIGHT : 0 })
+  put(image, slots[0] + Slot.bytes, NodeState, { rights })
   for (const [i, gpu] of gpus.entries()) {
     const at = slots[0] + Slot.bytes + NodeState.bytes + i * GpuState.bytes
     const words = Object.entries(gpu.readings).map(([name, value]) => [name, word(value)])

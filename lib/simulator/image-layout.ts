@@ -394,11 +394,11 @@ export const Activity = {
   version: { offset: 0, type: 'u64', size: 8, count: 1 },
   /** of the GPU instance it is about; another one there is idle. 0 of a whole GPU */
   stamp: { offset: 8, type: 'u64', size: 8, count: 1 },
-  /** when the rates were set, CLOCK_MONOTONIC */
+  /** when the record was begun, CLOCK_MONOTONIC */
   sinceNanoseconds: { offset: 16, type: 'u64', size: 8, count: 1 },
   /** bits of a double, by metric */
   rates: { offset: 24, type: 'u64', size: 8, count: 16 },
-  /** bits of a double: rate times seconds, up to then */
+  /** bits of a double: what is to be added to the rate times the seconds since then, for the activity up to now */
   integrals: { offset: 152, type: 'u64', size: 8, count: 16 },
 } as const
 

@@ -10,6 +10,7 @@ import { makeOrAttachNode, makeTemporaryNode } from './node-directory.js'
 import { planNode, readRequest, type SimulateOptions } from './request.js'
 
 export type { NvmlCode } from '../errors.js'
+export type { Activity, ActivityOptions } from './activity.js'
 export type {
   Backed,
   BoardRow,
@@ -21,13 +22,19 @@ export type {
   IdleMemory,
   Variant
 } from './boards.js'
+export type { ClientKind, ClientOptions, SimulatedClient } from './clients.js'
 export { type Dialects, dialects } from './dialects.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'
+export type { MigEvents, RaisedEvent, RaisedMemoryError, RaisedXid } from './events.js'
+export type { CallFaultOptions, FaultOptions, GpuFaultCode, GpuFaultOptions } from './fault-request.js'
+export type { CallFault, GpuFault } from './faults.js'
 export type { FilledFigure } from './fill.js'
+export type { ComputeInstanceRequest, GpuInstanceRequest } from './instances.js'
 export { models } from './models.js'
-export type { ClientKind, ClientOptions, SimulatedClient, SimulatedGpu, SimulatedNode } from './node.js'
+export type { SimulatedGpu, SimulatedNode } from './node.js'
 export type { GpuReadings, ReadingName } from './readings.js'
 export type { GiNumbering, GpuRequest, Platform, SimulateOptions } from './request.js'
+export type { Capability } from './rights.js'
 
 /**
  * The simulator's row of a model, as JSON: where every figure comes from, null for what nobody recorded. A
@@ -51,7 +58,8 @@ export function board(model: string): BoardRow<null> {
  * @throws TypeError or RangeError for an option that is wrong, before anything is made;
  *   {@link SimulatorError} `UNKNOWN_FIGURES` for a board with figures that nobody recorded and `fill` does
  *   not allow to derive; `DIFFERENT_NODE`, `NOT_A_NODE` or `UNUSABLE_DIRECTORY` for a directory that
- *   will not do; an NVML code such as `UNKNOWN` for a node there that is damaged.
+ *   will not do; an NVML code such as `INSUFFICIENT_RESOURCES` for instances that do not fit, or `UNKNOWN`
+ *   for a node there that is damaged.
  */
 export async function simulate(options: SimulateOptions): Promise<SimulatedNode> {
   const request = readRequest(options)

@@ -8,7 +8,10 @@ import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
 import { compileImage, type NodePlan } from './compile-image.js'
+import { NodeControl } from './control.js'
 import { SimulatorError } from './errors.js'
+import { armFault } from './faults.js'
+import { putLayout } from './instances.js'
 import { showModule } from './loaded-module.js'
 import { builtLibrary, libraryOf } from './node-library.js'
 import { differences, type NodeRequest } from './request.js'
@@ -66,6 +69,9 @@ async function fill(dir: string, request: NodeRequest, plan: NodePlan): Promise<
   const description = describe(request, plan, library)
   await writeFile(join(dir, 'node.json'), description, { mode: 0o644 })
   await writeFile(join(dir, 'node.image'), compileImage(plan, description), { mode: 0o644 })
+  const control = new NodeControl(join(dir, LIBRARY), dir)
+  for (const [index, { layout }] of plan.gpus.entries()) if (layout) putLayout(control, index, layout)
+  for (const fault of request.faults ?? []) armFault(control, fault)
 }
 
 /** The request that made the node in `dir`; undefined if nothing is there. Anything else is refused. */
@@ -134,6 +140,7 @@ async function make(dir: string, request: NodeRequest, plan: NodePlan): Promise<
     return placeOf(dir)
   } catch (error) {
     await rm(partial, { recursive: true, force: true })
+    if (error instanceof SimulatorError) throw error
     const code = errorCode(error)
     if (code === 'ENOTEMPTY' || code === 'EEXIST') {
       const place = await attach(dir, request)

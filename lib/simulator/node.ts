@@ -1,16 +1,20 @@
 /** A simulated node and the world around its GPUs: resets, reboots, clients, permissions. */
-import { randomInt } from 'node:crypto'
-import { checkOptions, flag, shown, wholeNumber } from '../arguments.js'
-import { series } from '../layout/suggest.js'
+import { shown, wholeNumber } from '../arguments.js'
+import { type ActivityOptions, activityArguments } from './activity.js'
+import { type ClientOptions, type SimulatedClient, startClient } from './clients.js'
 import type { NodePlan } from './compile-image.js'
-import { Command, halves, NONE, NodeControl } from './control.js'
+import { Command, halves, NodeControl } from './control.js'
 import { SimulatorError } from './errors.js'
+import { eventArguments, type RaisedEvent } from './events.js'
+import type { CallFaultOptions, FaultOptions, GpuFaultOptions } from './fault-request.js'
+import { type CallFault, type GpuFault, NodeFaults } from './faults.js'
 import type { FilledFigure } from './fill.js'
-import { ROOT_RIGHT } from './image-layout.js'
 import { showModule } from './loaded-module.js'
 import { type NodePlace, removeNode } from './node-directory.js'
 import { checkReadings, type GpuReadings, numberOf, type ReadingName, word } from './readings.js'
+import { findRelease } from './releases.js'
 import type { GiNumbering, NodeRequest } from './request.js'
+import { type Capability, readRights } from './rights.js'
 import { installDriver, planUnder } from './upgrade.js'
 
 /** A GPU of a simulated node. Serial, UUID and bus id are derived from the model and the index. */
@@ -27,40 +31,6 @@ export interface SimulatedGpu {
   readonly giNumbering: GiNumbering
   /** Figures of its board that were computed because nobody recorded them; `fill: 'derived'` allowed it. */
   readonly filled: readonly FilledFigure[]
-}
-
-/** What {@link SimulatedNode.startClient} takes. */
-export interface ClientOptions {
-  /** Index of the GPU the process uses. */
-  readonly gpu: number
-  /** Id of the GPU instance it runs in; without one it holds the whole GPU. */
-  readonly gpuInstance?: number
-  /** Id of the compute instance it runs in. */
-  readonly computeInstance?: number
-  /** Its process id; chosen above those of real processes if left out. */
-  readonly pid?: number
-  /** Memory it has taken, of the GPU's or of the instance's; 0 if left out, null if NVML is not to know it. */
-  readonly memoryMiB?: number | null
-  /** 'compute' if left out. */
-  readonly kind?: ClientKind
-}
-
-/** Which of NVML's lists of processes a client is in. */
-export type ClientKind = 'compute' | 'graphics' | 'mps'
-
-const CLIENT_KINDS: readonly ClientKind[] = ['compute', 'graphics', 'mps']
-
-/** A process that uses a simulated GPU, until `stop()`. */
-export interface SimulatedClient {
-  readonly gpu: number
-  readonly gpuInstance: number | undefined
-  readonly computeInstance: number | undefined
-  readonly pid: number
-  readonly memoryMiB: number | null
-  readonly kind: ClientKind
-  /** Ends the process. Nothing happens if it ended before, or a reboot took it. */
-  stop(): void
-  [Symbol.dispose](): void
 }
 
 const gpusOf = ({ gpus }: NodePlan): readonly SimulatedGpu[] =>
@@ -94,6 +64,7 @@ export class SimulatedNode {
   readonly #request: NodeRequest
   #driver: string
   #gpus: readonly SimulatedGpu[]
+  readonly #faults: NodeFaults
   #closing: Promise<void> | undefined
 
   /** @internal */
@@ -104,6 +75,7 @@ export class SimulatedNode {
     this.library = place.library
     this.root = place.root
     this.#control = new NodeControl(place.library, place.dir)
+    this.#faults = new NodeFaults(this.#control, request.faults ?? [])
     this.#request = request
     this.#driver = plan.release.version
     this.#gpus = gpusOf(plan)
@@ -129,17 +101,24 @@ export class SimulatedNode {
     void this.driver
   }
 
-  /** What `nvidia-smi -r` does to a GPU: its instances are gone and a pending MIG mode takes effect. Refused while something uses it. */
+  /**
+   * What `nvidia-smi -r` does to a GPU: its instances are gone, a pending MIG or ECC mode takes effect, and a GPU
+   * that required a reset is well again. Refused while something uses it, and of one that is lost or that a
+   * virtual machine has.
+   */
   reset(gpu: number): void {
     this.#control.command(Command.reset, this.#gpu('reset', gpu))
+    this.#faults.cured(gpu)
   }
 
   /**
-   * Restarts the machine: every instance and client is gone; Ampere keeps its MIG mode and completes a pending one, later
-   * boards forget it. Then the driver is loaded that is installed, see {@link upgradeDriver}.
+   * Restarts the machine: every instance and client is gone, a lost GPU is back; Ampere keeps its MIG mode and
+   * completes a pending one, later boards forget it. A vGPU guest keeps the partition that its host gave it. Then the
+   * driver is loaded that is installed, see {@link upgradeDriver}.
    */
   reboot(): void {
     this.#loadDriver(Command.reboot)
+    this.#faults.cured()
   }
 
   /**
@@ -169,10 +148,13 @@ export class SimulatedNode {
     showModule(this.root, this.driver)
   }
 
-  /** Whether callers have root's rights. NVML answers NO_PERMISSION to much without them. */
-  setPrivileged(on: boolean): void {
-    if (on === undefined) throw new TypeError('setPrivileged takes true or false')
-    this.#control.command(Command.setRights, flag('setPrivileged: on', on) ? ROOT_RIGHT : 0)
+  /**
+   * Whether callers have root's rights, and otherwise which MIG capabilities they hold: `setPrivileged(false,
+   * ['mig/monitor'])`. NVML answers NO_PERMISSION to much without them.
+   * @throws RangeError for capabilities beside root's rights, which hold them all.
+   */
+  setPrivileged(on: boolean, capabilities?: readonly Capability[]): void {
+    this.#control.command(Command.setRights, readRights(on, capabilities))
   }
 
   /**
@@ -189,36 +171,56 @@ export class SimulatedNode {
   }
 
   /**
+   * Raises an error that processes are told of which wait for it: `node.raiseEvent({ kind: 'xid', gpu: 0, xid: 79 })`.
+   * It is delivered with its instance's ids also when the instance is gone before anybody reads it.
+   * @throws {@link SimulatorError} `NOT_FOUND` for an instance that there is not, `NOT_SUPPORTED` for a memory error
+   *   of a GPU whose ECC is off; then nothing happens.
+   * @see nvmlEventSetWait_v2
+   */
+  raiseEvent(event: RaisedEvent): void {
+    const given = eventArguments('raiseEvent', event)
+    this.#control.command(Command.raiseEvent, this.#gpu('raiseEvent', event.gpu), ...given)
+  }
+
+  /**
+   * Keeps a GPU, or one of its GPU instances, busy from now on: `node.setActivity(0, { gpuInstance: 1,
+   * smUtilizationPercent: 40 })`. What GPM shows of it is the mean over the time between two samples. An instance
+   * begins idle, also where a busy one was before. Each rate is a change of its own.
+   * @throws RangeError for a rate that cannot be, {@link SimulatorError} `NOT_FOUND` for an instance that there is
+   *   not, `NOT_SUPPORTED` where GPM is not there: before Hopper, and in a vGPU guest. Then nothing was changed.
+   * @see nvmlGpmMetricsGet, nvmlGpmSampleGet, nvmlGpmMigSampleGet
+   */
+  setActivity(gpu: number, activity: ActivityOptions): void {
+    const index = this.#gpu('setActivity', gpu)
+    for (const given of activityArguments('setActivity', activity)) this.#control.command(Command.setActivity, index, ...given)
+  }
+
+  /**
    * Starts a process that uses a GPU, or runs in one of its instances. One of that kind that is there already
    * has its memory changed. A node keeps at most 32; one without an instance holds the GPU, in MIG mode too.
    */
   startClient(options: ClientOptions): SimulatedClient {
-    checkOptions('startClient', options, ['gpu', 'gpuInstance', 'computeInstance', 'pid', 'memoryMiB', 'kind'])
-    const { gpuInstance, computeInstance, memoryMiB = 0, kind = 'compute' } = options
-    const gpu = this.#gpu('startClient', options.gpu)
-    // Linux gives no process a number of 2^22 or more.
-    const pid = options.pid ?? randomInt(2 ** 22 + 1, 2 ** 31)
-    if (wholeNumber('startClient: pid', pid) === 0) throw new RangeError('startClient: pid is a process id from 1 on, not 0')
-    if (computeInstance !== undefined && gpuInstance === undefined) {
-      throw new TypeError('startClient: a computeInstance is one of a gpuInstance, which is missing')
-    }
-    if (memoryMiB !== null) wholeNumber('startClient: memoryMiB', memoryMiB)
-    if (!CLIENT_KINDS.includes(kind))
-      throw new RangeError(`startClient: kind is ${series(CLIENT_KINDS.map(shown), 'or')}, not ${shown(kind)}`)
-    const ids = [
-      gpuInstance === undefined ? NONE : wholeNumber('startClient: gpuInstance', gpuInstance),
-      computeInstance === undefined ? NONE : wholeNumber('startClient: computeInstance', computeInstance)
-    ]
-    const place = [gpu, ...ids, pid, CLIENT_KINDS.indexOf(kind)]
-    this.#control.command(Command.startClient, ...place, memoryMiB ?? NONE)
-    const stop = (): void => {
-      try {
-        this.#control.command(Command.stopClient, ...place)
-      } catch (error) {
-        if (!(error instanceof SimulatorError && ['NOT_FOUND', 'CLOSED'].includes(error.code))) throw error
-      }
-    }
-    return { gpu, gpuInstance, computeInstance, pid, memoryMiB, kind, stop, [Symbol.dispose]: stop }
+    return startClient(this.#control, options, (method, gpu) => this.#gpu(method, gpu))
+  }
+
+  /**
+   * Makes something go wrong: `node.inject({ call: 'nvmlDeviceCreateGpuInstance', nth: 3, returns:
+   * 'INSUFFICIENT_RESOURCES' })`, or of a GPU `{ gpu: 0, lost: true }`. It is in force at once, in every process
+   * that uses the node, until it is removed. Of several that strike the same call all delay, then those hang that
+   * do, then the oldest that returns or kills ends the call; each before the function's effect, then each after it.
+   * A node has room for 32 faults of calls.
+   * @throws TypeError or RangeError for what no fault can be; then nothing was changed.
+   */
+  inject(fault: CallFaultOptions): CallFault
+  inject(fault: GpuFaultOptions): GpuFault
+  inject(fault: FaultOptions): CallFault | GpuFault
+  inject(fault: FaultOptions): CallFault | GpuFault {
+    return this.#faults.inject(fault, { release: findRelease(this.driver), gpus: this.gpus.length })
+  }
+
+  /** What was injected through this object, or the node was made with, and still stands; the oldest first. */
+  faults(): readonly (CallFault | GpuFault)[] {
+    return this.#faults.list()
   }
 
   /**

@@ -6,12 +6,16 @@ import { checkBoard } from './check-board.js'
 import type { NodePlan } from './compile-image.js'
 import { checkDialects, type Dialects } from './dialects.js'
 import { SimulatorError } from './errors.js'
+import { MIG_EVENTS, type MigEvents } from './events.js'
+import { checkFaults, type FaultOptions, type FaultRequest } from './fault-request.js'
 import { fillUnknown, renameFilled, unknowns } from './fill.js'
 import { identify } from './identity.js'
 import { MAX_GPUS } from './image-layout.js'
+import { checkLayout, type GpuInstanceRequest, type LayoutRequest, placeOn } from './instances.js'
 import { findBoard } from './models.js'
 import { type AllReadings, checkReadings, type GpuReadings, readingsOf } from './readings.js'
 import { findRelease, isOlder, oldestRelease } from './releases.js'
+import { type Capability, checkCapabilities, rightBits } from './rights.js'
 
 /**
  * How a board numbers its GPU instances: `straight` counts from memory slice 0 on, `swapped` has the
@@ -19,8 +23,12 @@ import { findRelease, isOlder, oldestRelease } from './releases.js'
  */
 export type GiNumbering = 'straight' | 'swapped'
 
-/** Where a node's GPUs are: in the machine itself, or passed through to a virtual machine, which cannot reset them. */
-export type Platform = 'bare-metal' | 'passthrough'
+/**
+ * Where a node's GPUs are: in the machine itself; passed through to a virtual machine, which cannot reset them; or
+ * parts of GPUs that a virtual machine has from its host, which alone cuts them.
+ */
+export type Platform = 'bare-metal' | 'passthrough' | 'vgpu-guest'
+const PLATFORMS: readonly Platform[] = ['bare-metal', 'passthrough', 'vgpu-guest']
 
 /** One GPU of a node, or several alike. */
 export interface GpuRequest {
@@ -34,6 +42,10 @@ export interface GpuRequest {
   readonly giNumbering?: GiNumbering
   /** What it shows of power, temperature, clocks and so on, where it differs from such a board at rest. */
   readonly readings?: GpuReadings
+  /** Whether MIG is on from the start; it is if there are `instances`. */
+  readonly mig?: boolean
+  /** GPU instances it has from the start, put there in this order: names of profiles, or profiles with where they go. */
+  readonly instances?: readonly (string | GpuInstanceRequest)[]
 }
 
 /** What {@link simulate} takes. */
@@ -52,12 +64,23 @@ export interface SimulateOptions {
   readonly fill?: 'derived'
   /** Where to make the node, kept by `close()`; a node already there is taken if an equal request made it. */
   readonly dir?: string
-  /** false: callers have neither root's rights nor a MIG capability. `setPrivileged` changes it later. */
+  /** false: callers do not have root's rights, and of MIG's only `capabilities`. `setPrivileged` changes it later. */
   readonly privileged?: boolean
+  /** MIG capabilities that callers hold who are not root; none if left out. */
+  readonly capabilities?: readonly Capability[]
   /** 'bare-metal' if left out. */
   readonly platform?: Platform
+  /**
+   * false: that another process has NVML initialised is no reason for an Ampere board to leave a change of its MIG
+   * mode pending. True if left out, as is reported of monitoring agents; no record shows it.
+   */
+  readonly countProcesses?: boolean
   /** Ways in which drivers were seen to differ, for clients that must not grow fitted to one. */
   readonly dialects?: Dialects
+  /** Who is told of MIG changes. 'all' if left out. */
+  readonly migEvents?: MigEvents
+  /** What goes wrong from the first call on, as `inject` of the node takes it. */
+  readonly faults?: readonly FaultOptions[]
 }
 
 /** A request with nothing left out; node.json keeps it. */
@@ -65,12 +88,16 @@ export interface NodeRequest {
   readonly driver: string
   readonly platform: Platform
   readonly privileged: boolean
+  readonly capabilities?: readonly Capability[]
+  readonly countProcesses?: false
   readonly gpus: readonly NodeGpuRequest[]
   readonly fill?: 'derived'
   readonly dialects?: Dialects
+  readonly migEvents?: MigEvents
+  readonly faults?: readonly FaultRequest[]
 }
 
-interface NodeGpuRequest {
+interface NodeGpuRequest extends LayoutRequest {
   readonly model: string
   readonly giNumbering: GiNumbering
   readonly variant?: string
@@ -85,9 +112,11 @@ function oneOf<T extends string>(what: string, value: unknown, choices: readonly
   throw new RangeError(`${right}, not ${shown(value)}`)
 }
 
+const GPU_OPTIONS = ['model', 'giNumbering', 'variant', 'board', 'readings', 'mig', 'instances']
+
 function expand(entry: unknown, index: number): NodeRequest['gpus'] {
   const request = (typeof entry === 'string' ? { model: entry } : entry) as GpuRequest
-  checkOptions(`simulate: gpus[${index}]`, request, ['model', 'giNumbering', 'variant', 'board', 'readings'])
+  checkOptions(`simulate: gpus[${index}]`, request, GPU_OPTIONS)
   if (typeof request.model !== 'string') {
     throw new TypeError(`simulate: gpus[${index}] is a model such as 'A100-SXM4-40GB', not ${shown(request.model)}`)
   }
@@ -109,7 +138,8 @@ function expand(entry: unknown, index: number): NodeRequest['gpus'] {
     giNumbering,
     ...(variant !== undefined && { variant }),
     ...(request.board !== undefined && { board: row }),
-    ...(Object.keys(readings).length > 0 && { readings })
+    ...(Object.keys(readings).length > 0 && { readings }),
+    ...checkLayout(`simulate: gpus[${index}]`, request.mig, request.instances)
   }
   return Array.from({ length: count }, () => gpu)
 }
@@ -123,26 +153,48 @@ function usualDriver(gpus: readonly NodeGpuRequest[]): string {
   return isOlder(findRelease('550').version, newest) ? oldestRelease(newest) : '550'
 }
 
+const OPTIONS = [
+  'gpus',
+  'driver',
+  'dir',
+  'privileged',
+  'capabilities',
+  'platform',
+  'countProcesses',
+  'fill',
+  'dialects',
+  'migEvents',
+  'faults'
+]
+
 /** Checks the options of `simulate`. Whatever is wrong with them is a sentence, and nothing was made yet. */
 export function readRequest(options: SimulateOptions): NodeRequest {
-  checkOptions('simulate', options, ['gpus', 'driver', 'dir', 'privileged', 'platform', 'fill', 'dialects'])
-  const { gpus, driver, privileged = true, fill } = options
+  checkOptions('simulate', options, OPTIONS)
+  const { gpus, driver, fill, privileged = true, countProcesses = true } = options
   if (!Array.isArray(gpus)) throw new TypeError(`simulate: gpus is a list such as ['A100-SXM4-40GB'], not ${shown(gpus)}`)
   if (driver !== undefined && typeof driver !== 'string')
     throw new TypeError(`simulate: driver is a string such as '550', not ${shown(driver)}`)
   if (fill !== undefined) oneOf('simulate: fill', fill, ['derived'])
   const dialects = checkDialects('simulate: dialects', options.dialects === undefined ? {} : options.dialects)
+  const capabilities = checkCapabilities('simulate', options.capabilities, flag('simulate: privileged', privileged))
+  const migEvents = oneOf('simulate: migEvents', options.migEvents, MIG_EVENTS)
   const expanded = gpus.flatMap(expand)
   if (expanded.length < 1 || expanded.length > MAX_GPUS) {
     throw new RangeError(`simulate: a node has 1 to ${MAX_GPUS} GPUs, not ${expanded.length}`)
   }
+  const release = findRelease(driver ?? usualDriver(expanded))
+  const faults = checkFaults('simulate: faults', options.faults, { release, gpus: expanded.length })
   return {
-    driver: findRelease(driver ?? usualDriver(expanded)).version,
-    platform: oneOf('simulate: platform', options.platform, ['bare-metal', 'passthrough']),
-    privileged: flag('simulate: privileged', privileged),
+    driver: release.version,
+    platform: oneOf('simulate: platform', options.platform, PLATFORMS),
+    privileged,
+    ...(capabilities.length > 0 && { capabilities }),
+    ...(!flag('simulate: countProcesses', countProcesses) && { countProcesses: false as const }),
     gpus: expanded,
     ...(fill !== undefined && { fill }),
-    ...(Object.keys(dialects).length > 0 && { dialects })
+    ...(Object.keys(dialects).length > 0 && { dialects }),
+    ...(migEvents !== 'all' && { migEvents }),
+    ...(faults.length > 0 && { faults })
   }
 }
 
@@ -150,13 +202,15 @@ export function readRequest(options: SimulateOptions): NodeRequest {
  * The boards, identities and driver release behind a request. RangeError where the driver does not know a
  * board, {@link SimulatorError} `UNKNOWN_FIGURES` for figures nobody recorded, unless they may be derived.
  */
-export function planNode({ driver, platform, privileged, gpus, fill, dialects = {} }: NodeRequest): NodePlan {
+export function planNode({ driver, platform, gpus, fill, dialects = {}, migEvents = 'all', ...request }: NodeRequest): NodePlan {
   const release = findRelease(driver)
   return {
     release,
     platform,
-    privileged,
+    rights: rightBits(request.privileged, request.capabilities),
+    countsProcesses: request.countProcesses ?? true,
     dialects,
+    migEvents,
     gpus: gpus.map((gpu, index) => {
       const { board, filled } = fillUnknown(rowOf(gpu))
       if (filled.length > 0 && fill === undefined) {
@@ -166,12 +220,14 @@ export function planNode({ driver, platform, privileged, gpus, fill, dialects = 
             `or give a row of your own: { model: '${gpu.model}', board: … }`
         )
       }
+      const shownBoard = underDriver(board, release, gpu.variant, dialects)
       return {
-        board: underDriver(board, release, gpu.variant, dialects),
+        board: shownBoard,
         filled: renameFilled(filled, namesUnder(board, release, gpu.variant)),
         identity: identify(gpu.model, index),
         giNumbering: gpu.giNumbering,
-        readings: readingsOf(board, gpu.readings)
+        readings: readingsOf(board, gpu.readings),
+        layout: placeOn(shownBoard, release.computeInstanceProfileSlots, index, gpu)
       }
     })
   }
@@ -193,11 +249,18 @@ export function differences(asked: NodeRequest, made: NodeRequest): string[] {
     ['driver', asked.driver, made.driver],
     ['platform', asked.platform, made.platform],
     ['privileged', asked.privileged, made.privileged],
+    ['capabilities', asked.capabilities?.join(', ') ?? 'none', made.capabilities?.join(', ') ?? 'none'],
+    ['countProcesses', asked.countProcesses ?? true, made.countProcesses ?? true],
     ['fill', asked.fill ?? 'none', made.fill ?? 'none'],
-    ['dialects', dialectsOf(asked), dialectsOf(made)]
+    ['dialects', dialectsOf(asked), dialectsOf(made)],
+    ['migEvents', asked.migEvents ?? 'all', made.migEvents ?? 'all']
   ]
   const readings = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(gpu => gpu.readings ?? null))
   if (readings(asked.gpus) !== readings(made.gpus)) compared.push(['readings', 'these', 'of its own'])
+  const layouts = (gpus: NodeRequest['gpus']): string => JSON.stringify(gpus.map(({ mig, instances }) => [mig, instances]))
+  if (layouts(asked.gpus) !== layouts(made.gpus)) compared.push(['instances from the start', 'these', 'of its own'])
+  const faults = (request: NodeRequest): string => JSON.stringify(request.faults ?? [])
+  if (faults(asked) !== faults(made)) compared.push(['faults', 'these', 'of its own'])
   const found = compared.filter(([, a, b]) => a !== b).map(([what, a, b]) => `${what} ${b}, not ${a}`)
   return rows(asked.gpus) === rows(made.gpus) ? found : [...found, 'board rows of its own, not these']
 }

@@ -13,9 +13,14 @@ import { builtLibrary, libraryOf } from './node-library.js'
 import { findRelease } from './releases.js'
 import { type NodeRequest, planNode } from './request.js'
 
-/** The node that a request makes under another driver release. RangeError where that does not know a board. */
-export const planUnder = (request: NodeRequest, driver: string): NodePlan =>
-  planNode({ ...request, driver: findRelease(driver).version })
+/**
+ * The node that a request makes under another driver release, without the instances that it had from the start.
+ * RangeError where the release does not know a board.
+ */
+export function planUnder(request: NodeRequest, driver: string): NodePlan {
+  const gpus = request.gpus.map(({ mig, instances, ...gpu }) => gpu)
+  return planNode({ ...request, gpus, driver: findRelease(driver).version })
+}
 
 /**
  * Installs a driver release in a node that has the module `loaded`. The image comes first: where its maker

@@ -23,6 +23,7 @@ static_assert(sizeof(nvmlEccCounterType_t) == 4);
 static_assert(sizeof(nvmlMemoryLocation_t) == 4);
 static_assert(sizeof(nvmlPcieUtilCounter_t) == 4);
 static_assert(sizeof(nvmlValueType_t) == 4);
+static_assert(sizeof(nvmlGpmSample_t) == 8);
 
 static_assert(sizeof(nvmlPciInfo_t) == 68);
 static_assert(alignof(nvmlPciInfo_t) == 4);
@@ -444,6 +445,59 @@ static_assert(sizeof(nvmlPciInfo_v2_t::pciSubSystemId) == 4);
 static_assert(offsetof(nvmlPciInfo_v2_t, reserved) == 36);
 static_assert(sizeof(nvmlPciInfo_v2_t::reserved) == 16);
 
+static_assert(sizeof(nvmlEventData_t) == 32);
+static_assert(alignof(nvmlEventData_t) == 8);
+static_assert(offsetof(nvmlEventData_t, device) == 0);
+static_assert(sizeof(nvmlEventData_t::device) == 8);
+static_assert(offsetof(nvmlEventData_t, eventType) == 8);
+static_assert(sizeof(nvmlEventData_t::eventType) == 8);
+static_assert(offsetof(nvmlEventData_t, eventData) == 16);
+static_assert(sizeof(nvmlEventData_t::eventData) == 8);
+static_assert(offsetof(nvmlEventData_t, gpuInstanceId) == 24);
+static_assert(sizeof(nvmlEventData_t::gpuInstanceId) == 4);
+static_assert(offsetof(nvmlEventData_t, computeInstanceId) == 28);
+static_assert(sizeof(nvmlEventData_t::computeInstanceId) == 4);
+
+static_assert(sizeof(nvmlGpmSupport_t) == 8);
+static_assert(alignof(nvmlGpmSupport_t) == 4);
+static_assert(offsetof(nvmlGpmSupport_t, version) == 0);
+static_assert(sizeof(nvmlGpmSupport_t::version) == 4);
+static_assert(offsetof(nvmlGpmSupport_t, isSupportedDevice) == 4);
+static_assert(sizeof(nvmlGpmSupport_t::isSupportedDevice) == 4);
+
+static_assert(sizeof(nvmlGpmMetric_t) == 40);
+static_assert(alignof(nvmlGpmMetric_t) == 8);
+static_assert(offsetof(nvmlGpmMetric_t, metricId) == 0);
+static_assert(sizeof(nvmlGpmMetric_t::metricId) == 4);
+static_assert(offsetof(nvmlGpmMetric_t, nvmlReturn) == 4);
+static_assert(sizeof(nvmlGpmMetric_t::nvmlReturn) == 4);
+static_assert(offsetof(nvmlGpmMetric_t, value) == 8);
+static_assert(sizeof(nvmlGpmMetric_t::value) == 8);
+static_assert(offsetof(nvmlGpmMetric_t, metricInfo) == 16);
+static_assert(sizeof(nvmlGpmMetric_t::metricInfo) == 24);
+
+static_assert(sizeof(nvmlGpmMetricsGet_t) == 13344);
+static_assert(alignof(nvmlGpmMetricsGet_t) == 8);
+static_assert(offsetof(nvmlGpmMetricsGet_t, version) == 0);
+static_assert(sizeof(nvmlGpmMetricsGet_t::version) == 4);
+static_assert(offsetof(nvmlGpmMetricsGet_t, numMetrics) == 4);
+static_assert(sizeof(nvmlGpmMetricsGet_t::numMetrics) == 4);
+static_assert(offsetof(nvmlGpmMetricsGet_t, sample1) == 8);
+static_assert(sizeof(nvmlGpmMetricsGet_t::sample1) == 8);
+static_assert(offsetof(nvmlGpmMetricsGet_t, sample2) == 16);
+static_assert(sizeof(nvmlGpmMetricsGet_t::sample2) == 8);
+static_assert(offsetof(nvmlGpmMetricsGet_t, metrics) == 24);
+static_assert(sizeof(nvmlGpmMetricsGet_t::metrics) == 13320);
+
+static_assert(sizeof(nvmlEventData_v1_t) == 24);
+static_assert(alignof(nvmlEventData_v1_t) == 8);
+static_assert(offsetof(nvmlEventData_v1_t, device) == 0);
+static_assert(sizeof(nvmlEventData_v1_t::device) == 8);
+static_assert(offsetof(nvmlEventData_v1_t, eventType) == 8);
+static_assert(sizeof(nvmlEventData_v1_t::eventType) == 8);
+static_assert(offsetof(nvmlEventData_v1_t, eventData) == 16);
+static_assert(sizeof(nvmlEventData_v1_t::eventData) == 8);
+
 static_assert(nvmlMemory_v2 == 33554472u);
 static_assert(nvmlUUID_v1 == 16777268u);
 static_assert(nvmlGpuInstanceProfileInfo_v2 == 33554584u);
@@ -603,5 +657,28 @@ static_assert(NVML_VALUE_TYPE_DOUBLE == 0u);
 static_assert(NVML_VALUE_TYPE_UNSIGNED_INT == 1u);
 static_assert(NVML_VALUE_TYPE_UNSIGNED_LONG_LONG == 3u);
 static_assert(NVML_VOLATILE_ECC == 0u);
+static_assert(nvmlEventTypeSingleBitEccError == 1u);
+static_assert(nvmlEventTypeDoubleBitEccError == 2u);
+static_assert(nvmlEventTypeXidCriticalError == 8u);
+static_assert(nvmlEventMigConfigChange == 256u);
+static_assert(NVML_GPM_METRIC_GRAPHICS_UTIL == 1u);
+static_assert(NVML_GPM_METRIC_SM_UTIL == 2u);
+static_assert(NVML_GPM_METRIC_SM_OCCUPANCY == 3u);
+static_assert(NVML_GPM_METRIC_INTEGER_UTIL == 4u);
+static_assert(NVML_GPM_METRIC_ANY_TENSOR_UTIL == 5u);
+static_assert(NVML_GPM_METRIC_DFMA_TENSOR_UTIL == 6u);
+static_assert(NVML_GPM_METRIC_HMMA_TENSOR_UTIL == 7u);
+static_assert(NVML_GPM_METRIC_IMMA_TENSOR_UTIL == 9u);
+static_assert(NVML_GPM_METRIC_DRAM_BW_UTIL == 10u);
+static_assert(NVML_GPM_METRIC_FP64_UTIL == 11u);
+static_assert(NVML_GPM_METRIC_FP32_UTIL == 12u);
+static_assert(NVML_GPM_METRIC_FP16_UTIL == 13u);
+static_assert(NVML_GPM_METRIC_PCIE_TX_PER_SEC == 20u);
+static_assert(NVML_GPM_METRIC_PCIE_RX_PER_SEC == 21u);
+static_assert(NVML_GPM_METRIC_NVDEC_0_UTIL == 30u);
+static_assert(NVML_GPM_METRIC_NVJPG_0_UTIL == 40u);
+static_assert(NVML_GPM_METRIC_MAX == 333u);
+static_assert(NVML_GPM_SUPPORT_VERSION == 1u);
+static_assert(NVML_GPM_METRICS_GET_VERSION == 1u);
 
 #endif  // NVML_MIG_ABI_FIGURES_H

@@ -297,6 +297,7 @@ typedef struct {
 } nvmlDeviceAttributes_t;
 
 #include "nvml_abi_readings.h"
+#include "nvml_abi_events.h"
 
 #ifdef __cplusplus
 }  // extern "C"

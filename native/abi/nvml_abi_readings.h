@@ -94,8 +94,6 @@ typedef unsigned int nvmlValueType_t;
 #define NVML_FI_DEV_IS_MIG_MODE_INDEPENDENT_MIG_QUERY_CAPABLE 199
 #define NVML_POWER_SCOPE_GPU 0
 
-typedef struct nvmlEventSet_st* nvmlEventSet_t;
-
 // As nvmlDeviceGetPciInfo and its _v2 fill it: before the longer bus id.
 typedef struct {
   char busId[NVML_DEVICE_PCI_BUS_ID_BUFFER_V2_SIZE];

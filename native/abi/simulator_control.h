@@ -21,7 +21,7 @@ enum SimulatorCommand : unsigned {
                                 //  take node.image.next, if there is one, for the node's image
   kSimulatorSetRights = 4,      // (rights) k…Right of the image's layout, of all callers
   kSimulatorStartClient = 5,    // (gpu, gpu instance, compute instance, pid, kind, memory MiB,
-                                //  1: a real process) name
+                                //  SimulatorFollow) name; says "followed" if it ends with a process
   kSimulatorStopClient = 6,     // (gpu, gpu instance, compute instance, pid, kind)
   kSimulatorRetire = 7,         // () the node is closed: later changes fail, reads go on
   kSimulatorCheck = 8,          // () the rules checked against the state
@@ -30,8 +30,9 @@ enum SimulatorCommand : unsigned {
   kSimulatorSetActivity = 11,   // (gpu, gpu instance, index of the metric, bits of a double in two)
   kSimulatorSetHealth = 12,     // (gpu, 0 or the code of every call about it)
   kSimulatorInject = 13,        // (1: any function, pid, first, times, chance of 2^32, seed,
-                                //  SimulatorFaultAction, value, after) function; says the fault's id
-  kSimulatorRemoveFault = 14,   // (id in two)
+                                //  SimulatorFaultAction, value, after) function; says the fault's id.
+                                //  Times and chance: kSimulatorNone for each call
+  kSimulatorRemoveFault = 14,   // (id in two) says what it reported last
   kSimulatorReleaseFault = 15,  // (id in two) what hangs in it goes on
   kSimulatorReportFault = 16,   // (id in two) says "matched fired", two decimal numbers
   kSimulatorSetMode = 17,       // (gpu, current, pending) MIG mode, whatever stands against it
@@ -47,6 +48,13 @@ enum SimulatorFaultAction : unsigned {
   kSimulatorDelay = 2,   // value: milliseconds
   kSimulatorHang = 3,    // until the fault is released or removed
   kSimulatorKill = 4,    // the calling process, at once
+};
+
+// Whether a client is a process of this machine, with whose end it is gone.
+enum SimulatorFollow : unsigned {
+  kSimulatorSimulated = 0,
+  kSimulatorReal = 1,  // there must be such a process
+  kSimulatorRealIfItLives = 2,
 };
 
 struct SimulatorControl {

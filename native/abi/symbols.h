@@ -228,6 +228,8 @@ NVML_CLIENT_SYMBOL(nvmlDeviceGetPcieReplayCounter, nvmlReturn_t,
                    (nvmlDevice_t device, unsigned int* value))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetPersistenceMode, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlEnableState_t* mode))
+NVML_CLIENT_SYMBOL(nvmlDeviceSetPersistenceMode, nvmlReturn_t,
+                   (nvmlDevice_t device, nvmlEnableState_t mode))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetDisplayMode, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlEnableState_t* display))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetDisplayActive, nvmlReturn_t,
@@ -256,8 +258,27 @@ NVML_CLIENT_SYMBOL(nvmlDeviceGetMPSComputeRunningProcesses_v3, nvmlReturn_t,
                    (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_t* infos))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetRunningProcessDetailList, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlProcessDetailList_v1_t* plist))
+NVML_CLIENT_SYMBOL(nvmlSystemGetProcessName, nvmlReturn_t,
+                   (unsigned int pid, char* name, unsigned int length))
 NVML_CLIENT_SYMBOL(nvmlEventSetCreate, nvmlReturn_t, (nvmlEventSet_t* set))
 NVML_CLIENT_SYMBOL(nvmlEventSetFree, nvmlReturn_t, (nvmlEventSet_t set))
+NVML_CLIENT_SYMBOL(nvmlDeviceGetSupportedEventTypes, nvmlReturn_t,
+                   (nvmlDevice_t device, unsigned long long* eventTypes))
+NVML_CLIENT_SYMBOL(nvmlDeviceRegisterEvents, nvmlReturn_t,
+                   (nvmlDevice_t device, unsigned long long eventTypes, nvmlEventSet_t set))
+NVML_CLIENT_SYMBOL(nvmlEventSetWait_v2, nvmlReturn_t,
+                   (nvmlEventSet_t set, nvmlEventData_t* data, unsigned int timeoutms))
+NVML_CLIENT_SYMBOL(nvmlEventSetWait, nvmlReturn_t,
+                   (nvmlEventSet_t set, nvmlEventData_v1_t* data, unsigned int timeoutms))
+NVML_CLIENT_SYMBOL(nvmlGpmQueryDeviceSupport, nvmlReturn_t,
+                   (nvmlDevice_t device, nvmlGpmSupport_t* gpmSupport))
+NVML_CLIENT_SYMBOL(nvmlGpmSampleAlloc, nvmlReturn_t, (nvmlGpmSample_t* gpmSample))
+NVML_CLIENT_SYMBOL(nvmlGpmSampleFree, nvmlReturn_t, (nvmlGpmSample_t gpmSample))
+NVML_CLIENT_SYMBOL(nvmlGpmSampleGet, nvmlReturn_t,
+                   (nvmlDevice_t device, nvmlGpmSample_t gpmSample))
+NVML_CLIENT_SYMBOL(nvmlGpmMigSampleGet, nvmlReturn_t,
+                   (nvmlDevice_t device, unsigned int gpuInstanceId, nvmlGpmSample_t gpmSample))
+NVML_CLIENT_SYMBOL(nvmlGpmMetricsGet, nvmlReturn_t, (nvmlGpmMetricsGet_t* metricsGet))
 
 #undef NVML_SYMBOL
 #undef NVML_CLIENT_SYMBOL

@@ -45,15 +45,11 @@ nvmlReturn_t Create(Image& image, nvmlGpuInstance_t gpuInstance, unsigned profil
       handle.kind != HandleKind::kGpuInstance) {
     return NVML_ERROR_INVALID_ARGUMENT;
   }
-  Reason reason;
   nvmlComputeInstance_t made = nullptr;
-  const nvmlReturn_t code = ChangeNode(image, &reason, [&](State& state, Outbox&, Reason*) {
-    Target target;
-    if (!FindTarget(state.gpus[handle.gpu], handle, &target)) return NVML_ERROR_INVALID_ARGUMENT;
+  const nvmlReturn_t code = ChangeGpu(image, handle, [&](const GpuEdit& at, const Target& target) {
     const ComputeInstance* created;
-    const nvmlReturn_t outcome = CreateComputeInstance(Edit(image, state, handle),
-                                                       *target.instance, profileId, wanted,
-                                                       &created);
+    const nvmlReturn_t outcome =
+        CreateComputeInstance(at, *target.instance, profileId, wanted, &created);
     if (outcome == NVML_SUCCESS) {
       made = ComputeHandle(image, handle.gpu, *target.instance, *created);
     }
@@ -183,11 +179,8 @@ nvmlReturn_t played::nvmlComputeInstanceDestroy(nvmlComputeInstance_t computeIns
       handle.kind != HandleKind::kComputeInstance) {
     return NVML_ERROR_INVALID_ARGUMENT;
   }
-  Reason reason;
-  return ChangeNode(*image, &reason, [&](State& state, Outbox&, Reason*) {
-    Target target;
-    if (!FindTarget(state.gpus[handle.gpu], handle, &target)) return NVML_ERROR_INVALID_ARGUMENT;
-    return DestroyComputeInstance(Edit(*image, state, handle), *target.instance, *target.compute);
+  return ChangeGpu(*image, handle, [](const GpuEdit& at, const Target& target) {
+    return DestroyComputeInstance(at, *target.instance, *target.compute);
   });
 }
 

@@ -14,10 +14,19 @@ nvmlReturn_t GiveCount(const Image& image, unsigned* count) {
   return NVML_SUCCESS;
 }
 
+// A GPU that is lost or wants a reset is not handed out.
+nvmlReturn_t GiveGpu(const Image& image, unsigned gpu, nvmlDevice_t* device) {
+  NodeState node;
+  GpuState live;
+  image.ReadGpu(gpu, &node, &live);
+  if (live.health != 0) return HealthOf(live);
+  *device = GpuHandle(image, gpu);
+  return NVML_SUCCESS;
+}
+
 nvmlReturn_t GiveByIndex(const Image& image, unsigned index, nvmlDevice_t* device) {
   if (device == nullptr || index >= image.gpu_count()) return NVML_ERROR_INVALID_ARGUMENT;
-  *device = GpuHandle(image, index);
-  return NVML_SUCCESS;
+  return GiveGpu(image, index, device);
 }
 
 nvmlReturn_t GiveByPciBusId(const Image& image, const char* text, nvmlDevice_t* device) {
@@ -29,8 +38,7 @@ nvmlReturn_t GiveByPciBusId(const Image& image, const char* text, nvmlDevice_t* 
     const GpuBoard& board = image.boards()[gpu];
     if (board.pciDomain == address.domain && board.pciBus == address.bus &&
         board.pciDevice == address.device && address.function == 0) {
-      *device = GpuHandle(image, gpu);
-      return NVML_SUCCESS;
+      return GiveGpu(image, gpu, device);
     }
   }
   return NVML_ERROR_NOT_FOUND;
@@ -53,6 +61,7 @@ nvmlReturn_t GiveMigDevice(const Image& image, nvmlDevice_t* device, Is is) {
       for (const ComputeInstance& compute : instance.computeInstances) {
         const MigDevice mig = {&instance, &compute};
         if (compute.stamp == 0 || !is(image.boards()[gpu], mig)) continue;
+        if (state.gpus[gpu].health != 0) return HealthOf(state.gpus[gpu]);
         *device = MigHandle(image, gpu, mig);
         return NVML_SUCCESS;
       }
@@ -63,9 +72,7 @@ nvmlReturn_t GiveMigDevice(const Image& image, nvmlDevice_t* device, Is is) {
 
 nvmlReturn_t GiveGpuByUuid(const Image& image, const Uuid& uuid, nvmlDevice_t* device) {
   for (unsigned gpu = 0; gpu < image.gpu_count(); gpu++) {
-    if (!IsGpu(image.boards()[gpu], uuid)) continue;
-    *device = GpuHandle(image, gpu);
-    return NVML_SUCCESS;
+    if (IsGpu(image.boards()[gpu], uuid)) return GiveGpu(image, gpu, device);
   }
   return NVML_ERROR_NOT_FOUND;
 }

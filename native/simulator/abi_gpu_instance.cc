@@ -1,4 +1,5 @@
 // MIG mode, GPU instance profiles and GPU instances.
+#include "presence.h"
 #include "profile_structs.h"
 
 using namespace nvml_mig::simulator;
@@ -86,12 +87,10 @@ nvmlReturn_t Create(Image& image, nvmlDevice_t device, unsigned profileId, const
       handle.kind != HandleKind::kGpu) {
     return NVML_ERROR_INVALID_ARGUMENT;
   }
-  Reason reason;
   nvmlGpuInstance_t made = nullptr;
-  const nvmlReturn_t code = ChangeNode(image, &reason, [&](State& state, Outbox&, Reason*) {
+  const nvmlReturn_t code = ChangeGpu(image, handle, [&](const GpuEdit& at, const Target&) {
     const GpuInstance* created;
-    const nvmlReturn_t outcome =
-        CreateGpuInstance(Edit(image, state, handle), profileId, wanted, &created);
+    const nvmlReturn_t outcome = CreateGpuInstance(at, profileId, wanted, &created);
     if (outcome == NVML_SUCCESS) made = InstanceHandle(image, handle.gpu, *created);
     return outcome;
   });
@@ -118,10 +117,10 @@ nvmlReturn_t played::nvmlDeviceSetMigMode(nvmlDevice_t device, unsigned int mode
       handle.kind != HandleKind::kGpu) {
     return NVML_ERROR_INVALID_ARGUMENT;
   }
-  Reason reason;
   nvmlReturn_t activation = NVML_SUCCESS;
-  const nvmlReturn_t code = ChangeNode(*image, &reason, [&](State& state, Outbox&, Reason*) {
-    return SetMigMode(Edit(*image, state, handle), mode, &activation);
+  const nvmlReturn_t code = ChangeGpu(*image, handle, [&](const GpuEdit& at, const Target&) {
+    const bool watched = at.board.modeNeedsReset != 0 && OthersArePresent(*image);
+    return SetMigMode(at, mode, watched, &activation);
   });
   if (code == NVML_SUCCESS) *activationStatus = activation;
   return code;
@@ -208,11 +207,8 @@ nvmlReturn_t played::nvmlGpuInstanceDestroy(nvmlGpuInstance_t gpuInstance) {
       handle.kind != HandleKind::kGpuInstance) {
     return NVML_ERROR_INVALID_ARGUMENT;
   }
-  Reason reason;
-  return ChangeNode(*image, &reason, [&](State& state, Outbox&, Reason*) {
-    Target target;
-    if (!FindTarget(state.gpus[handle.gpu], handle, &target)) return NVML_ERROR_INVALID_ARGUMENT;
-    return DestroyGpuInstance(Edit(*image, state, handle), *target.instance);
+  return ChangeGpu(*image, handle, [](const GpuEdit& at, const Target& target) {
+    return DestroyGpuInstance(at, *target.instance);
   });
 }
 

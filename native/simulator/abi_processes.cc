@@ -103,3 +103,19 @@ nvmlReturn_t played::nvmlDeviceGetRunningProcessDetailList(nvmlDevice_t device,
   return GiveProcesses(*image, device, plist->mode, kRowWide, &plist->numProcArrayEntries,
                        plist->procArray);
 }
+
+// The name is cut to the room there is, wherever that falls. Of a process that uses no GPU of the node
+// nothing is known.
+nvmlReturn_t played::nvmlSystemGetProcessName(unsigned int pid, char* name, unsigned int length) {
+  NVML_MIG_ENTER();
+  if (pid == 0 || name == nullptr || length == 0) return NVML_ERROR_INVALID_ARGUMENT;
+  State state;
+  image->Read(&state);
+  ForgetEndedClients(state.node);
+  for (const Client& client : state.node.clients) {
+    if (client.pid != pid) continue;
+    std::snprintf(name, length, "%s", client.name);
+    return NVML_SUCCESS;
+  }
+  return NVML_ERROR_NOT_FOUND;
+}

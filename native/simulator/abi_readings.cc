@@ -239,6 +239,16 @@ nvmlReturn_t played::nvmlDeviceGetPersistenceMode(nvmlDevice_t device, nvmlEnabl
   return GiveReading(*image, device, &Readings::persistenceMode, mode);
 }
 
+nvmlReturn_t played::nvmlDeviceSetPersistenceMode(nvmlDevice_t device, nvmlEnableState_t mode) {
+  NVML_MIG_ENTER();
+  Subject subject;
+  const nvmlReturn_t code = ResolveGpuOnly(*image, device, &subject);
+  if (code != NVML_SUCCESS) return code;
+  return ChangeGpu(*image, subject.handle, [&](const GpuEdit& at, const Target&) {
+    return SetPersistenceMode(at, mode);
+  });
+}
+
 nvmlReturn_t played::nvmlDeviceGetDisplayMode(nvmlDevice_t device, nvmlEnableState_t* display) {
   NVML_MIG_ENTER();
   return GiveReading(*image, device, &Readings::displayMode, display);

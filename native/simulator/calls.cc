@@ -37,44 +37,45 @@ bool RecallPast(Subject* subject) {
   return true;
 }
 
-bool LookAt(const Image& image, const void* opaque, Subject* subject) {
-  if (!DecodeHandle(image.header(), opaque, &subject->handle)) return false;
+bool IsDevice(HandleKind kind) {
+  return kind == HandleKind::kGpu || kind == HandleKind::kMigDevice;
+}
+
+// A GPU that is lost or wants a reset says so whatever it is asked, also of instances it no longer has.
+nvmlReturn_t LookAt(const Image& image, const void* opaque, bool (*suits)(HandleKind),
+                    Subject* subject) {
+  if (!DecodeHandle(image.header(), opaque, &subject->handle) || !suits(subject->handle.kind)) {
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
   subject->driver = &image.node();
   subject->board = &image.boards()[subject->handle.gpu];
   const std::uint64_t change = image.ReadGpu(subject->handle.gpu, &subject->node, &subject->gpu);
+  if (subject->gpu.health != 0) return HealthOf(subject->gpu);
+  ForgetEndedClients(subject->node);
   if (Speaks(*subject->driver, kStaleMigHandles)) SeeMigDevices(subject->view(), change);
-  return FindLive(std::as_const(subject->gpu), subject->handle, &subject->instance,
-                  &subject->compute) ||
-         RecallPast(subject);
-}
-
-bool LookAt(const Image& image, const void* opaque, HandleKind kind, Subject* subject) {
-  return LookAt(image, opaque, subject) && subject->handle.kind == kind;
+  const bool lives = FindLive(std::as_const(subject->gpu), subject->handle, &subject->instance,
+                              &subject->compute);
+  return lives || RecallPast(subject) ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
 }
 
 }  // namespace
 
 nvmlReturn_t ResolveDevice(const Image& image, nvmlDevice_t device, Subject* subject) {
-  if (!LookAt(image, device, subject)) return NVML_ERROR_INVALID_ARGUMENT;
-  const HandleKind kind = subject->handle.kind;
-  return kind == HandleKind::kGpu || kind == HandleKind::kMigDevice ? NVML_SUCCESS
-                                                                    : NVML_ERROR_INVALID_ARGUMENT;
+  return LookAt(image, device, IsDevice, subject);
 }
 
 nvmlReturn_t ResolveGpu(const Image& image, nvmlDevice_t device, Subject* subject) {
-  return LookAt(image, device, HandleKind::kGpu, subject) ? NVML_SUCCESS
-                                                          : NVML_ERROR_INVALID_ARGUMENT;
+  return LookAt(image, device, [](HandleKind kind) { return kind == HandleKind::kGpu; }, subject);
 }
 
 nvmlReturn_t Resolve(const Image& image, nvmlGpuInstance_t instance, Subject* subject) {
-  return LookAt(image, instance, HandleKind::kGpuInstance, subject) ? NVML_SUCCESS
-                                                                    : NVML_ERROR_INVALID_ARGUMENT;
+  return LookAt(image, instance,
+                [](HandleKind kind) { return kind == HandleKind::kGpuInstance; }, subject);
 }
 
 nvmlReturn_t Resolve(const Image& image, nvmlComputeInstance_t compute, Subject* subject) {
-  return LookAt(image, compute, HandleKind::kComputeInstance, subject)
-             ? NVML_SUCCESS
-             : NVML_ERROR_INVALID_ARGUMENT;
+  return LookAt(image, compute,
+                [](HandleKind kind) { return kind == HandleKind::kComputeInstance; }, subject);
 }
 
 nvmlReturn_t ResolveMigDevice(const Image& image, nvmlDevice_t device, Subject* subject) {

@@ -39,7 +39,8 @@ struct Subject {
   MigDevice mig() const { return {instance, compute}; }
 };
 
-// NVML_ERROR_INVALID_ARGUMENT for what is no handle of that kind, or one whose instance is gone.
+// NVML_ERROR_INVALID_ARGUMENT for what is no handle of that kind, or one whose instance is gone; of a
+// GPU that is lost or wants a reset its health.
 nvmlReturn_t ResolveDevice(const Image& image, nvmlDevice_t device, Subject* subject);
 nvmlReturn_t ResolveGpu(const Image& image, nvmlDevice_t device, Subject* subject);
 nvmlReturn_t Resolve(const Image& image, nvmlGpuInstance_t instance, Subject* subject);
@@ -63,6 +64,20 @@ struct Target {
   ComputeInstance* compute = nullptr;
 };
 bool FindTarget(GpuState& gpu, const Handle& handle, Target* target);
+
+// rules(const GpuEdit&, Target&) as one change of the GPU that a handle names, with the live instances
+// that it names. NVML_ERROR_INVALID_ARGUMENT where those are gone, and what the GPU's health says.
+template <class Rules>
+nvmlReturn_t ChangeGpu(Image& image, const Handle& handle, Rules rules) {
+  Reason reason;
+  return ChangeNode(image, &reason, [&](State& state, Outbox&, Reason*) -> nvmlReturn_t {
+    GpuState& gpu = state.gpus[handle.gpu];
+    if (gpu.health != 0) return HealthOf(gpu);
+    Target target;
+    if (!FindTarget(gpu, handle, &target)) return NVML_ERROR_INVALID_ARGUMENT;
+    return rules(Edit(image, state, handle), target);
+  });
+}
 
 nvmlDevice_t GpuHandle(const Image& image, unsigned gpu);
 nvmlDevice_t MigHandle(const Image& image, unsigned gpu, const MigDevice& device);

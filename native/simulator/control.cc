@@ -1,8 +1,12 @@
 // The table that lib/simulator reaches a live node by, and the empty one for everybody else.
+#include <bit>
 #include <cstring>
 
 #include "abi/simulator_control.h"
 #include "calls.h"
+#include "fault_records.h"
+#include "faults.h"
+#include "gpm.h"
 
 using namespace nvml_mig::simulator;
 
@@ -55,7 +59,11 @@ nvmlReturn_t LoadDriver(const Order& order, Rules rules) {
   if (another && found != OpenStatus::kOpened) return CodeOf(found);
   const nvmlReturn_t code = ChangeNode(
       order.image, order.reason,
-      [&](State& state, Outbox&, Reason* why) { return rules(state, why); },
+      [&](State& state, Outbox&, Reason* why) {
+        const nvmlReturn_t outcome = rules(state, why);
+        if (outcome != NVML_SUCCESS || !another) return outcome;
+        return TranslateInstances(order.image, installed, state, why);
+      },
       another ? &installed : nullptr);
   installed.Close();
   return code;
@@ -73,6 +81,60 @@ nvmlReturn_t SetRights(const Order& order) {
   });
 }
 
+nvmlReturn_t Start(const Order& order) {
+  const unsigned* const it = order.arguments;
+  ClientProcess process;
+  const nvmlReturn_t code = DescribeProcess(it[3], it[6], order.name, &process, order.reason);
+  if (code != NVML_SUCCESS) return code;
+  const std::uint64_t memoryMiB = it[5] == kSimulatorNone ? kNoReading : it[5];
+  return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
+    const nvmlReturn_t outcome =
+        StartClient(at, {it[1], it[2], it[3], it[4]}, process, memoryMiB, why);
+    if (outcome == NVML_SUCCESS && process.startTime != 0) why->Say("followed");
+    return outcome;
+  });
+}
+
+// A command that puts an instance somewhere and says its id: `place` is given the one asked for.
+template <class Place>
+nvmlReturn_t PutOnGpu(const Order& order, unsigned id, Place place) {
+  return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
+    const nvmlReturn_t outcome = place(at, why, &id);
+    if (outcome == NVML_SUCCESS) why->Say("%u", id);
+    return outcome;
+  });
+}
+
+nvmlReturn_t Inject(const Order& order) {
+  const unsigned* const it = order.arguments;
+  Exported function = Exported::kCount;
+  if (it[0] == 0 && !FindExported(order.name, &function)) {
+    order.reason->Say("The simulator has no function '%s'.", order.name == nullptr ? "" : order.name);
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  if (it[0] > 1 || it[2] == 0 || it[3] == 0 || it[6] < kSimulatorReturn || it[6] > kSimulatorKill ||
+      it[8] > 1) {
+    order.reason->Say("A fault begins with call 1 at the earliest, strikes at least once, and returns, "
+                      "delays, hangs or kills, before or after the effect.");
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  if (function == Exported::nvmlErrorString && it[6] == kSimulatorReturn) {
+    order.reason->Say("nvmlErrorString answers with words, so no code can be returned in its place.");
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  Fault wanted = {};
+  wanted.function = it[0] == 1 ? kAnyFunction : static_cast<std::uint64_t>(function);
+  wanted.pid = it[1];
+  wanted.first = it[2];
+  wanted.times = it[3] == kSimulatorNone ? kForEver : it[3];
+  wanted.chance = it[4] == kSimulatorNone ? kCertain : it[4];
+  wanted.seed = it[5];
+  wanted.action = it[6];
+  wanted.value = it[7];
+  wanted.after = it[8];
+  return AddFault(order.image, wanted, order.reason);
+}
+
 nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
   Image& image = order.image;
   const unsigned* const it = order.arguments;
@@ -80,10 +142,7 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
     case kSimulatorReset:
       return OnGpu(order, [](const GpuEdit& at, Outbox&, Reason* why) { return ResetGpu(at, why); });
     case kSimulatorStartClient:
-      return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
-        return StartClient(at, {it[1], it[2], it[3], it[4]},
-                           it[5] == kSimulatorNone ? kNoReading : it[5], why);
-      });
+      return Start(order);
     case kSimulatorStopClient:
       return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
         return StopClient(at, {it[1], it[2], it[3], it[4]}, why);
@@ -92,6 +151,29 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
       return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
         return SetReading(at, it[1], order.wide(2), why);
       });
+    case kSimulatorSetHealth:
+      return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
+        return SetHealth(at, it[1], why);
+      });
+    case kSimulatorSetMode:
+      return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
+        return PlaceMode(at, it[1], it[2], why);
+      });
+    case kSimulatorPlaceGpuInstance:
+      return PutOnGpu(order, kSimulatorNone, [&](const GpuEdit& at, Reason* why, unsigned* id) {
+        return PlaceGpuInstance(at, it[1], it[2], why, id);
+      });
+    case kSimulatorPlaceComputeInstance:
+      return PutOnGpu(order, it[4], [&](const GpuEdit& at, Reason* why, unsigned* id) {
+        return PlaceComputeInstance(at, it[1], it[2], it[3], why, id);
+      });
+    case kSimulatorRaiseEvent:
+      return OnGpu(order, [&](const GpuEdit& at, Outbox& outbox, Reason* why) {
+        return RaiseEvent(at, {it[1], order.wide(2), it[4], it[5]}, &outbox, why);
+      });
+    case kSimulatorSetActivity:
+      return SetActivity(image, {it[0], it[1], it[2], std::bit_cast<double>(order.wide(3))},
+                         order.reason);
     case kSimulatorReboot:
       return LoadDriver(order, [&](State& state, Reason*) {
         Reboot(image, state);
@@ -103,6 +185,14 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
       });
     case kSimulatorSetRights:
       return SetRights(order);
+    case kSimulatorInject:
+      return Inject(order);
+    case kSimulatorRemoveFault:
+      return RemoveFault(image, order.wide(0), order.reason);
+    case kSimulatorReleaseFault:
+      return ReleaseFault(image, order.wide(0), order.reason);
+    case kSimulatorReportFault:
+      return ReportFault(image, order.wide(0), order.reason);
     case kSimulatorRetire:
       return CodeOf(image.Retire(), order.reason);
     case kSimulatorCheck:
@@ -131,11 +221,21 @@ constexpr SimulatorControl kControl = {sizeof(SimulatorControl), Command, CallsO
 // What clients of the driver accept: a table that holds nothing but its own size.
 constexpr unsigned long long kEmptyTable[1] = {sizeof(kEmptyTable)};
 
+bool IsControlGuid(const unsigned char* guid) {
+  return guid != nullptr &&
+         std::memcmp(guid, kSimulatorControlGuid, sizeof(kSimulatorControlGuid)) == 0;
+}
+
 }  // namespace
 
 nvmlReturn_t played::nvmlInternalGetExportTable(const void** table, const unsigned char* guid) {
   if (table == nullptr || guid == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
-  const bool ours = std::memcmp(guid, kSimulatorControlGuid, sizeof(kSimulatorControlGuid)) == 0;
-  *table = ours ? static_cast<const void*>(&kControl) : kEmptyTable;
+  *table = IsControlGuid(guid) ? static_cast<const void*>(&kControl) : kEmptyTable;
   return NVML_SUCCESS;
+}
+
+// Control is reached whatever is to go wrong with calls, and does not count as one.
+nvmlReturn_t nvmlInternalGetExportTable(const void** table, const unsigned char* guid) {
+  const auto play = [&] { return played::nvmlInternalGetExportTable(table, guid); };
+  return IsControlGuid(guid) ? play() : Call(Exported::nvmlInternalGetExportTable, play);
 }

@@ -103,6 +103,15 @@ class Image {
   std::uint64_t Read(State* out) const;
   std::uint64_t ReadGpu(std::uint32_t gpu, NodeState* node, GpuState* state) const;
 
+  // Waits until another change than `known` is the newest, and at most so long. False when a signal
+  // came first. Who changed the state may have been killed before it woke anybody: wait in short
+  // slices, and look in between.
+  bool WaitForChange(std::uint64_t known, unsigned milliseconds) const;
+  // Makes everybody who waits look again.
+  void WakeWaiters() const;
+  // The event of that number; false when the ring no longer has it.
+  [[nodiscard]] bool ReadEvent(std::uint64_t number, Event* out) const;
+
   // Runs bool rules(State&) on a private copy of the state, with every other change of every
   // process kept out, and publishes the copy when it returns true. `rules` must not call back into
   // an Image.

@@ -66,6 +66,15 @@ void Image::WriteEvents(const Outbox& outbox, std::uint64_t last) {
   }
 }
 
+bool Image::ReadEvent(std::uint64_t number, Event* out) const {
+  const auto* const place =
+      reinterpret_cast<const std::uint8_t*>(&commons().events[number % kEventRing]);
+  if (Shared<std::uint64_t>(place).load(std::memory_order_acquire) != number) return false;
+  LoadWords(out, place, sizeof(*out));
+  std::atomic_thread_fence(std::memory_order_acquire);
+  return Shared<std::uint64_t>(place).load(std::memory_order_relaxed) == number;
+}
+
 ChangeStatus Image::ChangeCommonsWith(void (*write)(void*, Commons&), void* context) {
   ImageLock lock;
   if (const ChangeStatus taken = Admit(&lock); taken != ChangeStatus::kDone) return taken;
@@ -124,6 +133,7 @@ ChangeStatus Image::ChangeWith(const Callbacks& callbacks, Image* successor) {
     if (placed != ChangeStatus::kDone) return placed;
   }
   callbacks.published(callbacks.context, next.state, now + kAdvance);
+  WakeWaiters();
   return ChangeStatus::kDone;
 }
 
@@ -131,6 +141,7 @@ ChangeStatus Image::Retire() {
   ImageLock lock;
   if (const ChangeStatus taken = lock.Take(*this); taken != ChangeStatus::kDone) return taken;
   Shared<std::uint32_t>(&header().retired).store(kRetiredClosed, std::memory_order_release);
+  WakeWaiters();
   return ChangeStatus::kDone;
 }
 

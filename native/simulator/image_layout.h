@@ -525,9 +525,9 @@ static_assert(offsetof(Fault, released) == 96);
 struct Activity {
   std::uint64_t version;
   std::uint64_t stamp;  // of the GPU instance it is about; another one there is idle. 0 of a whole GPU
-  std::uint64_t sinceNanoseconds;  // when the rates were set, CLOCK_MONOTONIC
+  std::uint64_t sinceNanoseconds;  // when the record was begun, CLOCK_MONOTONIC
   std::uint64_t rates[16];  // bits of a double, by metric
-  std::uint64_t integrals[16];  // bits of a double: rate times seconds, up to then
+  std::uint64_t integrals[16];  // bits of a double: what is to be added to the rate times the seconds since then, for the activity up to now
 };
 static_assert(sizeof(Activity) == 280);
 static_assert(offsetof(Activity, version) == 0);

@@ -5,7 +5,10 @@
 #include <atomic>
 
 #include "dialect.h"
+#include "event_sets.h"
+#include "gpm.h"
 #include "image_lock.h"
+#include "presence.h"
 #include "release_stamp.h"
 #include "seen_devices.h"
 
@@ -33,11 +36,12 @@ void BeforeFork() { pthread_mutex_lock(&library); }
 void AfterForkInParent() { pthread_mutex_unlock(&library); }
 void AfterForkInChild() {
   initialised.store(0, std::memory_order_relaxed);
+  WithdrawPresenceInChild();
   pthread_mutex_unlock(&library);
 }
 
-// Handlers run in reverse order before a fork: this mutex is taken before the one for changes and the
-// one of what was seen, as everywhere.
+// Handlers run in reverse order before a fork: this mutex is taken before the one for changes and those
+// of what the process has seen and made, as everywhere.
 __attribute__((constructor)) void Load() {
   if (!PathBesideLibrary(reinterpret_cast<const void*>(&Load), kImageName, imagePath,
                          sizeof(imagePath))) {
@@ -45,6 +49,8 @@ __attribute__((constructor)) void Load() {
   }
   GuardForks();
   GuardSeenDevicesForForks();
+  GuardEventSetsForForks();
+  GuardGpmSamplesForForks();
   pthread_atfork(BeforeFork, AfterForkInParent, AfterForkInChild);
 }
 
@@ -122,6 +128,7 @@ nvmlReturn_t Initialise() {
   if (initialised.load(std::memory_order_relaxed) == 0) {
     period.fetch_add(1);
     SeeAfresh(*opened.get());
+    AnnouncePresence(*opened.get());
   }
   initialised.fetch_add(1, std::memory_order_release);
   return NVML_SUCCESS;
@@ -129,8 +136,11 @@ nvmlReturn_t Initialise() {
 
 nvmlReturn_t Shutdown() {
   pthread_mutex_lock(&library);
-  if (initialised.load(std::memory_order_relaxed) != 0) {
-    initialised.fetch_sub(1, std::memory_order_release);
+  if (initialised.load(std::memory_order_relaxed) != 0 &&
+      initialised.fetch_sub(1, std::memory_order_release) == 1) {
+    WithdrawPresence();
+    // Who waits for events is to find that there is nothing to wait for any more.
+    image.load(std::memory_order_relaxed)->WakeWaiters();
   }
   pthread_mutex_unlock(&library);
   return NVML_SUCCESS;

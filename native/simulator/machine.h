@@ -8,6 +8,7 @@
 #define NVML_MIG_SIMULATOR_MACHINE_H
 
 #include "abi/nvml_abi.h"
+#include "clients.h"
 #include "image.h"
 #include "image_layout.h"
 #include "placement.h"
@@ -54,9 +55,13 @@ bool ListsProfilesAnyTime(const Node& driver);
 // the board lacks.
 nvmlReturn_t PastLastSlot(const Node& driver);
 
-// MIG mode (machine_mode.cc)
+// 0, or the code that every call about the GPU has.
+inline nvmlReturn_t HealthOf(const GpuState& gpu) { return static_cast<nvmlReturn_t>(gpu.health); }
+
+// Modes (machine_mode.cc). `watched`: another process has NVML initialised.
 nvmlReturn_t GetMigMode(const GpuView& at, unsigned* current, unsigned* pending);
-nvmlReturn_t SetMigMode(const GpuEdit& at, unsigned mode, nvmlReturn_t* activation);
+nvmlReturn_t SetMigMode(const GpuEdit& at, unsigned mode, bool watched, nvmlReturn_t* activation);
+nvmlReturn_t SetPersistenceMode(const GpuEdit& at, unsigned mode);
 
 // What a client does there: compute, graphics, MPS.
 inline constexpr unsigned kClientKinds = 3;
@@ -72,12 +77,26 @@ struct ClientPlace {
 nvmlReturn_t ResetGpu(const GpuEdit& at, Reason* reason);
 void Reboot(const Image& image, State& state);
 nvmlReturn_t ReloadDriver(const Image& image, State& state, Reason* reason);
-// A client that is there already has its memory changed. kNoReading: nobody can tell how much it has.
-nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, std::uint64_t memoryMiB,
-                         Reason* reason);
+// Instances know their profiles by their places in the board's list, which another release may have in
+// another order (machine_upgrade.cc).
+nvmlReturn_t TranslateInstances(const Image& before, const Image& after, State& state,
+                                Reason* reason);
+// A client that is there already has its memory changed; what is said of its process holds wherever
+// that process runs. kNoReading: nobody can tell how much memory it has.
+nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, const ClientProcess& process,
+                         std::uint64_t memoryMiB, Reason* reason);
 nvmlReturn_t StopClient(const GpuEdit& at, const ClientPlace& place, Reason* reason);
 // `number` counts the words of Readings.
 nvmlReturn_t SetReading(const GpuEdit& at, unsigned number, std::uint64_t value, Reason* reason);
+nvmlReturn_t SetHealth(const GpuEdit& at, unsigned code, Reason* reason);
+
+// How a node is given what it has from the start (machine_layout.cc): whatever stands against it but
+// the geometry. The sentence is set on every refusal. `start` and `id` may be kSimulatorNone.
+nvmlReturn_t PlaceMode(const GpuEdit& at, unsigned current, unsigned pending, Reason* reason);
+nvmlReturn_t PlaceGpuInstance(const GpuEdit& at, unsigned profile, unsigned start, Reason* reason,
+                              unsigned* id);
+nvmlReturn_t PlaceComputeInstance(const GpuEdit& at, unsigned gpuInstance, unsigned profile,
+                                  unsigned start, Reason* reason, unsigned* id);
 
 // Clients of a GPU, of a GPU instance with everything in it, of a compute instance.
 bool HasClients(const NodeState& node, unsigned gpu);
@@ -95,6 +114,9 @@ nvmlReturn_t ListGpuInstances(const GpuView& at, unsigned id,
                               const GpuInstance* (&instances)[kMaxGpuInstances], unsigned* count);
 nvmlReturn_t GpuInstanceById(const GpuView& at, unsigned id, const GpuInstance** instance);
 // Without a wanted placement the driver chooses.
+// As CreateGpuInstance, by anyone anywhere; `held`: something uses the GPU as a whole.
+nvmlReturn_t PutGpuInstance(const GpuEdit& at, unsigned id, const Placement* wanted, bool held,
+                            const GpuInstance** created);
 nvmlReturn_t CreateGpuInstance(const GpuEdit& at, unsigned id, const Placement* wanted,
                                const GpuInstance** created);
 nvmlReturn_t DestroyGpuInstance(const GpuEdit& at, GpuInstance& instance);
@@ -124,6 +146,10 @@ nvmlReturn_t ListComputeInstances(const GpuView& at, const GpuInstance& instance
                                   unsigned* count);
 nvmlReturn_t ComputeInstanceById(const GpuView& at, const GpuInstance& instance, unsigned id,
                                  const ComputeInstance** compute);
+// As CreateComputeInstance, by anyone; without `number` it gets the lowest free id.
+nvmlReturn_t PutComputeInstance(const GpuEdit& at, GpuInstance& instance, unsigned id,
+                                const Placement* wanted, const unsigned* number,
+                                const ComputeInstance** created);
 nvmlReturn_t CreateComputeInstance(const GpuEdit& at, GpuInstance& instance, unsigned id,
                                    const Placement* wanted, const ComputeInstance** created);
 nvmlReturn_t DestroyComputeInstance(const GpuEdit& at, GpuInstance& instance,

@@ -62,6 +62,11 @@ bool CheckGpu(const GpuBoard& board, const GpuState& gpu, unsigned index, Reason
                 gpu.migPending);
     return false;
   }
+  if (gpu.health != 0 && gpu.health != NVML_ERROR_GPU_IS_LOST &&
+      gpu.health != NVML_ERROR_RESET_REQUIRED) {
+    reason->Say("GPU %u: there is no health %u.", index, gpu.health);
+    return false;
+  }
   Partition slices = PartitionOf(board, GpuState{});
   Orders orders;
   for (const GpuInstance& instance : gpu.gpuInstances) {
@@ -103,6 +108,26 @@ bool CheckClients(unsigned gpus, const State& state, Reason* reason) {
   return true;
 }
 
+// A process runs in many places and is one: its name has an end, and is the same everywhere.
+bool CheckProcesses(const State& state, Reason* reason) {
+  for (const Client& client : state.node.clients) {
+    if (client.pid == 0) continue;
+    if (client.name[0] == '\0' || std::memchr(client.name, 0, sizeof(client.name)) == nullptr) {
+      reason->Say("Pid %u has no name, or one without an end.", client.pid);
+      return false;
+    }
+    for (const Client& other : state.node.clients) {
+      if (other.pid != client.pid || (other.startTime == client.startTime &&
+                                      std::strcmp(other.name, client.name) == 0)) {
+        continue;
+      }
+      reason->Say("Pid %u is two processes.", client.pid);
+      return false;
+    }
+  }
+  return true;
+}
+
 // The stamp of every live instance; returns how many there are.
 unsigned CollectStamps(unsigned gpus, const State& state, std::uint32_t* stamps) {
   unsigned count = 0;
@@ -138,10 +163,15 @@ bool CheckStamps(unsigned gpus, const State& state, Reason* reason) {
 
 bool CheckState(const Image& image, const State& state, Reason* reason) {
   const unsigned gpus = image.gpu_count();
+  if (state.node.rights > (kRootRight | kConfigRight | kMonitorRight)) {
+    reason->Say("There are no rights %u.", state.node.rights);
+    return false;
+  }
   for (unsigned gpu = 0; gpu < gpus; gpu++) {
     if (!CheckGpu(image.boards()[gpu], state.gpus[gpu], gpu, reason)) return false;
   }
-  return CheckClients(gpus, state, reason) && CheckStamps(gpus, state, reason);
+  return CheckClients(gpus, state, reason) && CheckProcesses(state, reason) &&
+         CheckStamps(gpus, state, reason);
 }
 
 }  // namespace nvml_mig::simulator

@@ -117,6 +117,12 @@ nvmlReturn_t ComputeInstanceById(const GpuView& at, const GpuInstance& instance,
 nvmlReturn_t CreateComputeInstance(const GpuEdit& at, GpuInstance& instance, unsigned id,
                                    const Placement* wanted, const ComputeInstance** created) {
   if (!MayConfigure(at.rights)) return NVML_ERROR_NO_PERMISSION;
+  return PutComputeInstance(at, instance, id, wanted, nullptr, created);
+}
+
+nvmlReturn_t PutComputeInstance(const GpuEdit& at, GpuInstance& instance, unsigned id,
+                                const Placement* wanted, const unsigned* number,
+                                const ComputeInstance** created) {
   const GpuInstanceProfile& offers = ProfileOf(at.board, instance);
   unsigned profile;
   if (!Find(offers, id, &profile)) return NVML_ERROR_NOT_SUPPORTED;
@@ -136,8 +142,8 @@ nvmlReturn_t CreateComputeInstance(const GpuEdit& at, GpuInstance& instance, uns
       std::find_if(std::begin(instance.computeInstances), std::end(instance.computeInstances),
                    [](const ComputeInstance& it) { return it.stamp == 0; });
   if (record == std::end(instance.computeInstances)) return NVML_ERROR_INSUFFICIENT_RESOURCES;
-  const unsigned lowest = LowestFreeId(instance);
-  *record = {NewStamp(at.node), static_cast<std::uint8_t>(lowest),
+  *record = {NewStamp(at.node),
+             static_cast<std::uint8_t>(number != nullptr ? *number : LowestFreeId(instance)),
              static_cast<std::uint8_t>(profile), static_cast<std::uint8_t>(start),
              static_cast<std::uint8_t>(shape.size),
              static_cast<std::uint8_t>(std::countr_one(OrdersOf(at.gpu))),

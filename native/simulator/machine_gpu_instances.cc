@@ -118,9 +118,16 @@ nvmlReturn_t GpuInstanceById(const GpuView& at, unsigned id, const GpuInstance**
   return *instance == nullptr ? NVML_ERROR_NOT_FOUND : NVML_SUCCESS;
 }
 
+// The GPU instances of a guest are its host's, to make and to take away.
 nvmlReturn_t CreateGpuInstance(const GpuEdit& at, unsigned id, const Placement* wanted,
                                const GpuInstance** created) {
   if (!MayConfigure(at.rights)) return NVML_ERROR_NO_PERMISSION;
+  if (at.driver.platform == kVgpuGuest) return NVML_ERROR_NOT_SUPPORTED;
+  return PutGpuInstance(at, id, wanted, HasClients(at.node, at.index), created);
+}
+
+nvmlReturn_t PutGpuInstance(const GpuEdit& at, unsigned id, const Placement* wanted, bool held,
+                            const GpuInstance** created) {
   if (MigIsOff(at.view())) return NVML_ERROR_NOT_SUPPORTED;
   unsigned profile;
   if (!Find(at.board, id, &profile)) return NVML_ERROR_INVALID_ARGUMENT;
@@ -128,7 +135,7 @@ nvmlReturn_t CreateGpuInstance(const GpuEdit& at, unsigned id, const Placement* 
   const Shape& shape = partition.shapes[profile];
   if (wanted != nullptr && !IsListed(shape, *wanted)) return NVML_ERROR_INVALID_ARGUMENT;
   // The first instance takes the GPU from those that use it as a whole.
-  if (partition.occupied == 0 && HasClients(at.node, at.index)) return NVML_ERROR_IN_USE;
+  if (partition.occupied == 0 && held) return NVML_ERROR_IN_USE;
 
   unsigned start;
   if (wanted != nullptr) {
@@ -154,6 +161,7 @@ nvmlReturn_t CreateGpuInstance(const GpuEdit& at, unsigned id, const Placement* 
 
 nvmlReturn_t DestroyGpuInstance(const GpuEdit& at, GpuInstance& instance) {
   if (!MayConfigure(at.rights)) return NVML_ERROR_NO_PERMISSION;
+  if (at.driver.platform == kVgpuGuest) return NVML_ERROR_NOT_SUPPORTED;
   const bool inhabited =
       std::any_of(std::begin(instance.computeInstances), std::end(instance.computeInstances),
                   [](const ComputeInstance& it) { return it.stamp != 0; });

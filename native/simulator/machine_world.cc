@@ -73,16 +73,48 @@ void SayHolders(const NodeState& node, unsigned gpu, Reason* reason) {
   reason->Say("GPU %u is in use by pid %s: stop what runs there first.", gpu, pids);
 }
 
-// A reset takes the instances and completes a mode change. Where a change needs no reset, nothing
-// is ever pending and the mode stays.
+// A machine that has a GPU passed through, or a part of one, cannot reset it.
+bool CanReset(const Node& driver) { return driver.platform == kBareMetal; }
+
+// A reset takes the instances and brings about what waits for it: a MIG mode, an ECC mode, and a GPU that
+// wants nothing else. Where a change of MIG mode needs no reset, nothing is ever pending and the mode
+// stays.
 void ResetState(NodeState& node, GpuState& gpu) {
   DropInstances(node, gpu);
   gpu.migCurrent = gpu.migPending;
+  if (gpu.readings.eccEnabled != kNoReading && gpu.readings.eccPendingEnabled != kNoReading) {
+    gpu.readings.eccEnabled = gpu.readings.eccPendingEnabled;
+  }
+  if (gpu.health == NVML_ERROR_RESET_REQUIRED) gpu.health = 0;
 }
 
-// GPUs whose mode needs a reset keep it on the board; the others forget it with the driver.
-void ForgetMode(const GpuBoard& board, GpuState& gpu) {
-  if (board.modeNeedsReset == 0) gpu.migCurrent = gpu.migPending = NVML_DEVICE_MIG_DISABLE;
+// What is gone with the loaded driver. GPUs whose MIG mode needs a reset keep it on the board; in a guest
+// the mode and the instances are the host's.
+void ForgetModes(const Node& driver, const GpuBoard& board, GpuState& gpu) {
+  if (board.modeNeedsReset == 0 && driver.platform != kVgpuGuest) {
+    gpu.migCurrent = gpu.migPending = NVML_DEVICE_MIG_DISABLE;
+  }
+  if (gpu.readings.persistenceMode != kNoReading) {
+    gpu.readings.persistenceMode = NVML_FEATURE_DISABLED;
+  }
+}
+
+const Client* FindProcess(const NodeState& node, unsigned pid) {
+  for (const Client& client : node.clients) {
+    if (client.pid == pid) return &client;
+  }
+  return nullptr;
+}
+
+// `known`: the same process elsewhere, or here before; it keeps its name until it is given another.
+void NameClient(Client& client, const ClientProcess& process, const Client* known) {
+  if (process.name[0] != '\0') {
+    std::memcpy(client.name, process.name, sizeof(client.name));
+  } else if (known != nullptr) {
+    std::memcpy(client.name, known->name, sizeof(client.name));
+  } else {
+    std::snprintf(client.name, sizeof(client.name), "client-%u", client.pid);
+  }
 }
 
 }  // namespace
@@ -113,12 +145,18 @@ bool HasClients(const NodeState& node, unsigned gpu, const GpuInstance& instance
 }
 
 nvmlReturn_t ResetGpu(const GpuEdit& at, Reason* reason) {
+  if (at.gpu.health == NVML_ERROR_GPU_IS_LOST) {
+    reason->Say("GPU %u is lost: no reset reaches it any more, so reboot instead.", at.index);
+    return NVML_ERROR_GPU_IS_LOST;
+  }
   if (HasClients(at.node, at.index)) {
     SayHolders(at.node, at.index, reason);
     return NVML_ERROR_IN_USE;
   }
-  if (at.driver.platform == kPassthrough) {
-    reason->Say("GPU %u is passed through to this machine, which cannot reset it: reboot instead.",
+  if (!CanReset(at.driver)) {
+    reason->Say(at.driver.platform == kVgpuGuest
+                    ? "GPU %u is a part that this machine's host gave it, and only the host resets it."
+                    : "GPU %u is passed through to this machine, which cannot reset it: reboot instead.",
                 at.index);
     return NVML_ERROR_NOT_SUPPORTED;
   }
@@ -126,11 +164,14 @@ nvmlReturn_t ResetGpu(const GpuEdit& at, Reason* reason) {
   return NVML_SUCCESS;
 }
 
+// That a reboot brings a lost GPU back is derived: whether one that fell off the bus returns depends on
+// why it did.
 void Reboot(const Image& image, State& state) {
   std::memset(state.node.clients, 0, sizeof(state.node.clients));
   for (unsigned gpu = 0; gpu < image.gpu_count(); gpu++) {
-    ResetState(state.node, state.gpus[gpu]);
-    ForgetMode(image.boards()[gpu], state.gpus[gpu]);
+    if (image.node().platform != kVgpuGuest) ResetState(state.node, state.gpus[gpu]);
+    ForgetModes(image.node(), image.boards()[gpu], state.gpus[gpu]);
+    state.gpus[gpu].health = 0;
   }
 }
 
@@ -144,18 +185,18 @@ nvmlReturn_t ReloadDriver(const Image& image, State& state, Reason* reason) {
     return NVML_ERROR_IN_USE;
   }
   for (unsigned gpu = 0; gpu < image.gpu_count(); gpu++) {
-    if (image.node().platform == kPassthrough) {
-      DropInstances(state.node, state.gpus[gpu]);
-    } else {
+    if (CanReset(image.node())) {
       ResetState(state.node, state.gpus[gpu]);
+    } else if (image.node().platform == kPassthrough) {
+      DropInstances(state.node, state.gpus[gpu]);
     }
-    ForgetMode(image.boards()[gpu], state.gpus[gpu]);
+    ForgetModes(image.node(), image.boards()[gpu], state.gpus[gpu]);
   }
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, std::uint64_t memoryMiB,
-                         Reason* reason) {
+nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, const ClientProcess& process,
+                         std::uint64_t memoryMiB, Reason* reason) {
   if (place.pid == 0) {
     reason->Say("A client's pid must be at least 1.");
     return NVML_ERROR_INVALID_ARGUMENT;
@@ -182,14 +223,22 @@ nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, std::uint6
     reason->Say("A node keeps at most %u clients.", kMaxClients);
     return NVML_ERROR_INSUFFICIENT_RESOURCES;
   }
-  *record = {place.pid,
-             static_cast<std::uint8_t>(at.index),
-             Recorded(place.gpuInstance),
-             Recorded(place.computeInstance),
-             static_cast<std::uint8_t>(place.kind),
-             memoryMiB,
-             0,
-             {}};
+  const Client* const known = FindProcess(at.node, place.pid);
+  Client client = {place.pid,
+                   static_cast<std::uint8_t>(at.index),
+                   Recorded(place.gpuInstance),
+                   Recorded(place.computeInstance),
+                   static_cast<std::uint8_t>(place.kind),
+                   memoryMiB,
+                   process.startTime,
+                   {}};
+  NameClient(client, process, known);
+  *record = client;
+  for (Client& other : at.node.clients) {
+    if (other.pid != place.pid) continue;
+    other.startTime = client.startTime;
+    std::memcpy(other.name, client.name, sizeof(other.name));
+  }
   return NVML_SUCCESS;
 }
 
@@ -209,6 +258,16 @@ nvmlReturn_t SetReading(const GpuEdit& at, unsigned number, std::uint64_t value,
   }
   std::memcpy(reinterpret_cast<char*>(&at.gpu.readings) + number * sizeof(value), &value,
               sizeof(value));
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t SetHealth(const GpuEdit& at, unsigned code, Reason* reason) {
+  if (code != 0 && code != NVML_ERROR_GPU_IS_LOST && code != NVML_ERROR_RESET_REQUIRED) {
+    reason->Say("A GPU is well (0), lost (%d) or wants a reset (%d), not %u.",
+                NVML_ERROR_GPU_IS_LOST, NVML_ERROR_RESET_REQUIRED, code);
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  at.gpu.health = code;
   return NVML_SUCCESS;
 }
 

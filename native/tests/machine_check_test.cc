@@ -1,6 +1,7 @@
 // States that no rule leads to are found, whatever was damaged.
 #include <doctest/doctest.h>
 
+#include <cstring>
 #include <functional>
 #include <string>
 
@@ -21,7 +22,7 @@ TEST_CASE("impossible states are told by a sentence") {
   // A 3g at 4 with two compute instances, and a client in one of them.
   sound.node.lastStamp = 3;
   sound.node.created = 3;
-  sound.node.clients[4] = {71, 0, 2, 1, 0, 0, 0, {}};
+  sound.node.clients[4] = {71, 0, 2, 1, 0, 0, 0, "client-71"};
   sound.gpus[0].migCurrent = sound.gpus[0].migPending = 1;
   GpuInstance& three = sound.gpus[0].gpuInstances[1];
   three = {1, 2, static_cast<std::uint8_t>(ProfileIndex(A100(), 9)), 4, 4, {}};
@@ -60,6 +61,15 @@ TEST_CASE("impossible states are told by a sentence") {
       {"Pid 71 is a client", [](State& it) { it.node.clients[4].computeInstance = 2; }},
       {"Pid 71 is a client", [](State& it) { it.node.clients[4].gpu = 2; }},
       {"Pid 71 is a client", [](State& it) { it.node.clients[4].gpuInstance = kNone8; }},
+      {"There are no rights 9", [](State& it) { it.node.rights = 9; }},
+      {"GPU 1: there is no health 6", [](State& it) { it.gpus[1].health = 6; }},
+      {"Pid 71 has no name", [](State& it) { it.node.clients[4].name[0] = '\0'; }},
+      {"Pid 71 has no name, or one without an end",
+       [](State& it) { std::memset(it.node.clients[4].name, 'n', sizeof(Client::name)); }},
+      {"Pid 71 is two processes",
+       [](State& it) { it.node.clients[6] = {71, 1, kNone8, kNone8, 0, 0, 5, "client-71"}; }},
+      {"Pid 71 is two processes",
+       [](State& it) { it.node.clients[6] = {71, 1, kNone8, kNone8, 0, 0, 0, "client-7"}; }},
       {"Pid 0 is a client", [](State& it) { it.node.clients[4].pid = 0; }},
   };
   for (const Damage& damage : damages) {

@@ -12,6 +12,7 @@
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <thread>
 
 #include "loaded_node.h"
 #include "simulator/words.h"
@@ -175,10 +176,20 @@ TEST_CASE("who was initialised for the module before has no driver any more") {
   LoadedNode node(NodeOf(550));
   REQUIRE(node.nvmlInit_v2() == NVML_SUCCESS);
   const nvmlDevice_t gpu = node.gpu();
+  nvmlEventSet_t set = nullptr;
+  REQUIRE(node.nvmlEventSetCreate(&set) == NVML_SUCCESS);
+  nvmlReturn_t waited = NVML_SUCCESS;
+  std::thread waiter([&] {
+    nvmlEventData_t event;
+    waited = node.nvmlEventSetWait_v2(set, &event, 600'000);
+  });
   LaySuccessor(node, NodeOf(570));
-  REQUIRE(node.Command(kSimulatorReboot) == NVML_SUCCESS);
+  const nvmlReturn_t rebooted = node.Command(kSimulatorReboot);
+  waiter.join();
+  REQUIRE(rebooted == NVML_SUCCESS);
 
   constexpr nvmlReturn_t gone = NVML_ERROR_LIB_RM_VERSION_MISMATCH;
+  CHECK(waited == gone);
   unsigned value = 0;
   nvmlReturn_t activation;
   nvmlDevice_t device;

@@ -36,7 +36,7 @@ struct World {
   GpuView view(unsigned gpu = 0) { return edit(gpu).view(); }
 
   nvmlReturn_t SetMode(unsigned mode, nvmlReturn_t* activation, unsigned gpu = 0) {
-    return SetMigMode(edit(gpu), mode, activation);
+    return SetMigMode(edit(gpu), mode, false, activation);
   }
   void Enable(unsigned gpu = 0) {
     nvmlReturn_t activation;
@@ -71,7 +71,7 @@ struct World {
     return *found;
   }
   nvmlReturn_t Start(unsigned pid, unsigned gi = kSimulatorNone, unsigned ci = kSimulatorNone) {
-    return StartClient(edit(), {gi, ci, pid, 0}, 0, &reason);
+    return StartClient(edit(), {gi, ci, pid, 0}, {}, 0, &reason);
   }
   nvmlReturn_t Stop(unsigned pid, unsigned gi = kSimulatorNone, unsigned ci = kSimulatorNone) {
     return StopClient(edit(), {gi, ci, pid, 0}, &reason);

@@ -15,8 +15,9 @@ async function runs(t: Test, node: SimulatedNode, name: string, ...args: string[
   node.check()
 }
 
+/** The onlooker would keep a change of MIG mode pending; what is held here is that MIG goes on at once. */
 async function nodeOf(t: Test, driver: string): Promise<SimulatedNode> {
-  const node = await simulate({ gpus: ['A100-SXM4-40GB*2'], driver })
+  const node = await simulate({ gpus: ['A100-SXM4-40GB*2'], driver, countProcesses: false })
   t.teardown(() => node.close())
   return node
 }
@@ -33,7 +34,7 @@ if (isHere(t, 'pynvml (python3-pynvml)', version)) {
     t.test(`processes in an instance under driver ${driver}`, async t => {
       const node = await nodeOf(t, driver)
       await runs(t, node, 'processes', 'create')
-      const pid = 4242
+      const pid = 2 ** 22 + 4242 // of no real process
       const memoryMiB = 1024
       // The first 3g.20gb lies in the upper half, which is GPU instance 2.
       const client = node.startClient({ gpu: 0, gpuInstance: 2, computeInstance: 1, pid, memoryMiB })

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
+import { simulate } from '../../lib/simulator/index.js'
 import { nvmlMig, stage } from '../cli/helpers.js'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -47,7 +48,9 @@ t.test('the walk-through', async t => {
 t.test('the code of the README runs', async t => {
   const blocks = [...readme.matchAll(/^```js\n([\s\S]*?)^```$/gm)].map(match => match[1]!)
   t.ok(blocks.length > 1)
-  const { node } = await stage(t)
+  // Without a session of this process, which would keep a change of MIG mode pending.
+  const node = await simulate({ gpus: ['A100-SXM4-40GB'] })
+  t.teardown(() => node.close())
   for (const block of blocks) {
     const { status, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', block], {
       cwd: root,

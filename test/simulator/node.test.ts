@@ -80,14 +80,15 @@ t.test('a node with a place of its own keeps its state', async t => {
 t.test('reset completes a pending mode change and is refused while something uses the GPU', async t => {
   const { node, nvml } = await openNode(t, { gpus: ['A100-SXM4-40GB*2'] })
   const gpu = nvml.gpu(1)
-  const client = node.startClient({ gpu: 1, pid: 4711 })
-  t.match(client, { gpu: 1, pid: 4711, gpuInstance: undefined })
+  const pid = 2 ** 22 + 4711 // of no real process
+  const client = node.startClient({ gpu: 1, pid })
+  t.match(client, { gpu: 1, pid, gpuInstance: undefined })
   t.match(await gpu.setMigMode(true), { current: false, pending: true, activation: 'in-use' })
   t.throws(() => node.reset(1), {
     name: 'SimulatorError',
     code: 'IN_USE',
     status: 19,
-    message: 'GPU 1 is in use by pid 4711: stop what runs there first.'
+    message: `GPU 1 is in use by pid ${pid}: stop what runs there first.`
   })
   node.reset(0)
   t.same(await gpu.migMode(), { current: false, pending: true })

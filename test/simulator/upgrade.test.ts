@@ -202,6 +202,37 @@ t.test('a node that was upgraded is attached', async t => {
   t.equal(node.driver, '570.148.08')
 })
 
+t.test('a vGPU guest keeps its instances under a driver that knows their profiles', async t => {
+  // Under R450 the list of profiles is shorter, so their places in it differ.
+  const guest = async (driver: string, profiles: string[]) => {
+    const gpus = [{ model: 'A100-SXM4-40GB', instances: profiles }]
+    const node = await simulate({ gpus, driver, platform: 'vgpu-guest' })
+    t.teardown(() => node.close())
+    return node
+  }
+  const instances = async ({ library, root }: SimulatedNode) => {
+    await using nvml = await open({ library, root })
+    return (await nvml.gpu(0).devices()).map(({ gpuInstanceId, profile }) => ({ gpuInstanceId, profile }))
+  }
+  const node = await guest('450', ['3g.20gb', '1g.5gb'])
+  const before = await instances(node)
+  t.match(before, [{ profile: '3g.20gb' }, { profile: '1g.5gb' }])
+  node.upgradeDriver('550')
+  node.reboot()
+  node.check()
+  t.same(await instances(node), before)
+
+  const newer = await guest('550', ['1g.10gb'])
+  newer.upgradeDriver('450')
+  t.throws(() => newer.reboot(), {
+    code: 'NOT_SUPPORTED',
+    message: 'GPU 0 has an instance of MIG 1g.10gb, which driver 450.248.02 does not know.'
+  })
+  t.equal(newer.driver, '550.163.01')
+  newer.upgradeDriver('550')
+  t.match(await instances(newer), [{ profile: '1g.10gb' }])
+})
+
 t.test('what is no release for the node changes nothing', async t => {
   const node = await simulate({ gpus: ['H100-SXM5-80GB'] })
   t.teardown(() => node.close())
