@@ -49,6 +49,40 @@ nvmlReturn_t OnGpu(const Order& order, Rules rules) {
   });
 }
 
+// rules(State&, Reason*), after which the driver is loaded that is installed: one of another release,
+// where an upgrade left its image.
+template <class Rules>
+nvmlReturn_t LoadDriver(const Order& order, Rules rules) {
+  Image installed;
+  const OpenStatus found = installed.OpenSuccessorOf(order.image, order.reason);
+  const bool another = found != OpenStatus::kMissing;
+  if (another && found != OpenStatus::kOpened) return CodeOf(found);
+  const nvmlReturn_t code = ChangeNode(
+      order.image, order.reason,
+      [&](State& state, Outbox&, Reason* why) {
+        const nvmlReturn_t outcome = rules(state, why);
+        if (outcome != NVML_SUCCESS || !another) return outcome;
+        return TranslateInstances(order.image, installed, state, why);
+      },
+      another ? &installed : nullptr);
+  installed.Close();
+  return code;
+}
+
+// A restart also makes /dev anew, where until then the nodes of ended instances stayed.
+nvmlReturn_t RebootNode(const Order& order) {
+  nvmlReturn_t code = LoadDriver(order, [&](State& state, Reason*) {
+    Reboot(order.image, state);
+    return NVML_SUCCESS;
+  });
+  if (code != NVML_SUCCESS) return code;
+  Image loaded;
+  code = CodeOf(loaded.Open(order.image.path(), order.reason));
+  if (code == NVML_SUCCESS) code = CodeOf(RemoveStaleNodes(loaded), order.reason);
+  loaded.Close();
+  return code;
+}
+
 nvmlReturn_t SetRights(const Order& order) {
   const unsigned rights = order.arguments[0];
   if (rights > (kRootRight | kConfigRight | kMonitorRight)) {
@@ -62,15 +96,6 @@ nvmlReturn_t SetRights(const Order& order) {
 }
 
 // The nodes that /dev has gathered are gone with the machine's last boot.
-nvmlReturn_t RebootNode(const Order& order) {
-  const nvmlReturn_t code =
-      ChangeNode(order.image, order.reason, [&](State& state, Outbox&, Reason*) {
-        Reboot(order.image, state);
-        return NVML_SUCCESS;
-      });
-  return code != NVML_SUCCESS ? code : CodeOf(RemoveStaleNodes(order.image), order.reason);
-}
-
 nvmlReturn_t FindDevice(const Order& order) {
   const unsigned instance = order.arguments[1];
   const unsigned compute = order.arguments[2];
@@ -181,7 +206,7 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
     case kSimulatorFindDevice:
       return FindDevice(order);
     case kSimulatorReloadDriver:
-      return ChangeNode(image, order.reason, [&](State& state, Outbox&, Reason* why) {
+      return LoadDriver(order, [&](State& state, Reason* why) {
         return ReloadDriver(image, state, why);
       });
     case kSimulatorSetRights:
@@ -198,6 +223,9 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
       return CodeOf(image.Retire(), order.reason);
     case kSimulatorCheck:
       return CheckNode(image, order.reason);
+    case kSimulatorDescribe:
+      order.reason->Say("%s", image.node().driverVersion);
+      return NVML_SUCCESS;
     default:
       break;
   }
