@@ -11,6 +11,7 @@ import {
   variantsUnder
 } from './boards.js'
 import type { ComparedFigure } from './compare.js'
+import { capabilitiesOf } from './compile-image.js'
 import { isOlder, type Release } from './releases.js'
 import { profileRowOf } from './row-of.js'
 
@@ -157,8 +158,15 @@ function compareProfile(
   comparer.figure('multiprocessors', of, row.multiprocessors, told.multiprocessors, graded)
   compareEngines(comparer, of, row.engines, told, graded)
   comparer.figure('p2p', of, row.p2p, told.p2p, graded)
-  const graphics = row.capabilities ?? (row.name.endsWith('+gfx') ? 2 : 0)
-  comparer.figure('capabilities', of, graphics, told.capabilities, UNGRADED)
+  // Their lowest bit is p2p, which stands above.
+  const rest = (capabilities: number) => capabilities - (capabilities % 2)
+  comparer.figure(
+    'capabilities',
+    of,
+    rest(capabilitiesOf(row)),
+    told.capabilities === null ? null : rest(told.capabilities),
+    UNGRADED
+  )
   comparer.figure('memoryMiB', of, row.memoryMiB, told.memoryMiB, sized)
   compareOffers(comparer, of, told, row)
 }

@@ -74,8 +74,13 @@ const architectureOf = ({ architecture }: BoardRow['identity']): number => archi
 /** NVML_BRAND_NVIDIA_RTX for 'NVIDIA RTX PRO …', NVML_BRAND_NVIDIA for the rest: derived, the name says it. */
 export const brandOf = ({ name }: BoardRow['identity']): number => (name.startsWith('NVIDIA RTX') ? 13 : 14)
 
-/** NVML_GPU_INSTANCE_PROFILE_CAPS_GFX. */
+/** NVML_GPU_INSTANCE_PROFILE_CAPS_P2P and _GFX. */
+const P2P = 1
 const GRAPHICS = 2
+
+/** What a profile says it can do, in releases that ask: its name and its row tell. */
+export const capabilitiesOf = ({ name, p2p, capabilities }: GpuProfileRow<null>): number =>
+  capabilities ?? (name.endsWith('+gfx') ? GRAPHICS : 0) + (p2p ? P2P : 0)
 
 /** The header's checksum covers what stands before it. */
 const HEADER_CHECKED_BYTES = ImageHeader.headerChecksum.offset
@@ -93,7 +98,12 @@ interface Field {
 type FieldOf<T extends Layout> = Exclude<keyof T & string, 'bytes'>
 
 /** Writes fields of a struct at `at`, each by its own type; a value that does not fit is an error. */
-function put<T extends Layout>(image: Buffer, at: number, layout: T, values: { readonly [K in FieldOf<T>]?: Value }): void {
+export function put<T extends Layout>(
+  image: Buffer,
+  at: number,
+  layout: T,
+  values: { readonly [K in FieldOf<T>]?: Value }
+): void {
   for (const [name, value] of Object.entries(values) as [string, Value][]) {
     const { offset, type, size, count } = layout[name] as Field
     const bytes = typeof value === 'string' ? Buffer.from(value) : value instanceof Uint8Array ? value : undefined
@@ -155,7 +165,7 @@ function putProfile(image: Buffer, at: number, board: BoardRow, row: GpuProfileR
     jpegCount: jpegs,
     ofaCount: ofas,
     isP2pSupported: row.p2p,
-    capabilities: row.capabilities ?? (row.name.endsWith('+gfx') ? GRAPHICS : 0),
+    capabilities: capabilitiesOf(row),
     memorySizeMiB: row.memoryMiB,
     idleMemoryMiB: row.idleMemory.mib,
     excludes: board.profiles.reduce((bits, { name }, i) => (excluded.has(name) ? bits + 2 ** i : bits), 0),

@@ -16,7 +16,7 @@ import { MAX_GPUS } from './image-layout.js'
 import { checkLayout, type GpuInstanceRequest, type LayoutRequest, placeOn } from './instances.js'
 import { findBoard } from './models.js'
 import { type AllReadings, checkReadings, type GpuReadings, readingsOf, vbiosVersionOf } from './readings.js'
-import { findRelease, isOlder, oldestRelease } from './releases.js'
+import { findRelease, isOlder, oldestRelease, releaseLike } from './releases.js'
 import { planReplay, replayedGpus } from './replay.js'
 import { type Capability, checkCapabilities, rightBits } from './rights.js'
 
@@ -186,7 +186,7 @@ const ALWAYS = [
 export function readRequest(options: SimulateOptions): NodeRequest {
   checkOptions('simulate', options, [...TOLD, ...ALWAYS, 'from'])
   const request = options.from === undefined ? readModels(options) : readReplay(options, options.from)
-  const place = { release: findRelease(request.driver), gpus: request.gpus.length }
+  const place = { release: releaseLike(request.driver), gpus: request.gpus.length }
   const faults = checkFaults('simulate: faults', options.faults, place)
   return faults.length > 0 ? { ...request, faults } : request
 }

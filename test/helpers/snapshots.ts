@@ -1,4 +1,5 @@
 /** Snapshots of nodes, and nodes with something on them to take one of. */
+import type { Test } from 'tap'
 import { type Gpu, NvmlError, open, type Session, type Snapshot } from '../../lib/index.js'
 import { type SimulatedNode, type SimulateOptions, simulate } from '../../lib/simulator/index.js'
 
@@ -47,3 +48,24 @@ export async function fillWithInstances(gpu: Gpu): Promise<void> {
 
 /** As it is after a file or a network was between. */
 export const throughJson = <T>(value: T): T => JSON.parse(JSON.stringify(value)) as T
+
+/** The snapshot of the node that a snapshot was made into. */
+export async function replayed(from: Snapshot, options: Omit<SimulateOptions, 'from'> = {}): Promise<Snapshot> {
+  const node = await simulate({ from: throughJson(from), ...options })
+  try {
+    node.check()
+    return await snapshotOf(node)
+  } finally {
+    await node.close()
+  }
+}
+
+/** A snapshot is that of the node which is made of it. */
+export async function roundTrip(
+  t: Test,
+  what: string,
+  snapshot: Snapshot,
+  options: Omit<SimulateOptions, 'from'> = {}
+): Promise<void> {
+  t.strictSame(await replayed(snapshot, options), snapshot, what)
+}
