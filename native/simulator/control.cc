@@ -132,36 +132,6 @@ nvmlReturn_t PutOnGpu(const Order& order, unsigned id, Place place) {
   });
 }
 
-nvmlReturn_t Inject(const Order& order) {
-  const unsigned* const it = order.arguments;
-  Exported function = Exported::kCount;
-  if (it[0] == 0 && !FindExported(order.name, &function)) {
-    order.reason->Say("The simulator has no function '%s'.", order.name == nullptr ? "" : order.name);
-    return NVML_ERROR_INVALID_ARGUMENT;
-  }
-  if (it[0] > 1 || it[2] == 0 || it[3] == 0 || it[6] < kSimulatorReturn || it[6] > kSimulatorKill ||
-      it[8] > 1) {
-    order.reason->Say("A fault begins with call 1 at the earliest, strikes at least once, and returns, "
-                      "delays, hangs or kills, before or after the effect.");
-    return NVML_ERROR_INVALID_ARGUMENT;
-  }
-  if (function == Exported::nvmlErrorString && it[6] == kSimulatorReturn) {
-    order.reason->Say("nvmlErrorString answers with words, so no code can be returned in its place.");
-    return NVML_ERROR_INVALID_ARGUMENT;
-  }
-  Fault wanted = {};
-  wanted.function = it[0] == 1 ? kAnyFunction : static_cast<std::uint64_t>(function);
-  wanted.pid = it[1];
-  wanted.first = it[2];
-  wanted.times = it[3] == kSimulatorNone ? kForEver : it[3];
-  wanted.chance = it[4] == kSimulatorNone ? kCertain : it[4];
-  wanted.seed = it[5];
-  wanted.action = it[6];
-  wanted.value = it[7];
-  wanted.after = it[8];
-  return AddFault(order.image, wanted, order.reason);
-}
-
 nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
   Image& image = order.image;
   const unsigned* const it = order.arguments;
@@ -212,7 +182,7 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
     case kSimulatorSetRights:
       return SetRights(order);
     case kSimulatorInject:
-      return Inject(order);
+      return InjectFault(image, it, order.name, order.reason);
     case kSimulatorRemoveFault:
       return RemoveFault(image, order.wide(0), order.reason);
     case kSimulatorReleaseFault:
