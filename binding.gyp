@@ -80,7 +80,8 @@
         "native/simulator/placement.cc",
         "native/simulator/presence.cc",
         "native/simulator/root.cc",
-        "native/simulator/seen_devices.cc"
+        "native/simulator/seen_devices.cc",
+        "native/simulator/view.cc"
       ],
       # Not in cflags_cc, where the exclusion above would take them out again.
       "cflags": ["-fno-exceptions", "-fno-rtti"],

@@ -1,22 +1,12 @@
 /** Several processes on one node: what one does the others see, and none can leave it broken. */
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { open } from '../lib/index.js'
+import { churn, killAt } from './helpers/churn.js'
 import { openNode } from './helpers/node.js'
 import { FULL } from './helpers/run.js'
 
 const KILLS = FULL ? 1000 : 100
-const CHURN = fileURLToPath(new URL('./helpers/processes/churn.mjs', import.meta.url))
-
-function churn(library: string, count: number, seed: number) {
-  const child = spawn(process.execPath, [CHURN, library, String(count), String(seed)], {
-    stdio: ['ignore', 'pipe', 'inherit']
-  })
-  return { child, lines: createInterface({ input: child.stdout }) }
-}
 
 t.test('two processes see each other’s instances', async t => {
   const { node, nvml } = await openNode(t, { gpus: ['A100-SXM4-40GB'] }, { mig: true })
@@ -30,20 +20,6 @@ t.test('two processes see each other’s instances', async t => {
   t.same(await second.gpu(0).instances(), [])
   await second.close()
 })
-
-/** Kills the child as soon as it tells of step `stop`; the number of the step, and how it ended. */
-async function killAt(library: string, seed: number, stop: number): Promise<{ step: number; signal: string | null }> {
-  // It would go on past its 1,000: however late the signal reaches it, it is in the middle of a step.
-  const { child, lines } = churn(library, Number.POSITIVE_INFINITY, seed)
-  let step = 0
-  lines.on('line', line => {
-    if (!/^\d+$/.test(line) || Number(line) < stop) return
-    step ||= Number(line)
-    child.kill('SIGKILL')
-  })
-  const [, signal] = (await once(child, 'exit')) as [number | null, string | null]
-  return { step, signal }
-}
 
 t.test(
   `a client killed in the middle of 1,000 random creates and destroys, ${KILLS} times`,

@@ -98,7 +98,12 @@ interface Field {
 type FieldOf<T extends Layout> = Exclude<keyof T & string, 'bytes'>
 
 /** Writes fields of a struct at `at`, each by its own type; a value that does not fit is an error. */
-function put<T extends Layout>(image: Buffer, at: number, layout: T, values: { readonly [K in FieldOf<T>]?: Value }): void {
+export function put<T extends Layout>(
+  image: Buffer,
+  at: number,
+  layout: T,
+  values: { readonly [K in FieldOf<T>]?: Value }
+): void {
   for (const [name, value] of Object.entries(values) as [string, Value][]) {
     const { offset, type, size, count } = layout[name] as Field
     const bytes = typeof value === 'string' ? Buffer.from(value) : value instanceof Uint8Array ? value : undefined

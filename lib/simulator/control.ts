@@ -23,7 +23,8 @@ export const Command = {
   reportFault: 16,
   setMode: 17,
   placeGpuInstance: 18,
-  placeComputeInstance: 19
+  placeComputeInstance: 19,
+  findDevice: 21
 } as const
 
 /** kSimulatorNone: "no instance". */

@@ -44,6 +44,7 @@ export type {
 } from './boards.js'
 export type { ClientKind, ClientOptions, SimulatedClient } from './clients.js'
 export { type ComparedFigure, type ComparedGpu, type Comparison, compareWithRows, type ReportedBoard } from './compare.js'
+export type { ContainerOptions, SimulatedContainer, VisibleDevice } from './container.js'
 export { type Dialects, dialects } from './dialects.js'
 export { type SimulatorCode, SimulatorError } from './errors.js'
 export type { MigEvents, RaisedEvent, RaisedMemoryError, RaisedXid } from './events.js'

@@ -16,6 +16,7 @@ import { armFault } from './faults.js'
 import { putLayout } from './instances.js'
 import { exportedBy } from './releases.js'
 import { differences, type NodeRequest } from './request.js'
+import { writeRoot } from './root-files.js'
 
 const FORMAT = 'nvml-mig-node/1'
 const LIBRARY = 'libnvidia-ml.so.1'
@@ -64,7 +65,7 @@ function describe(request: NodeRequest, plan: NodePlan, library: Buffer): string
 async function fill(dir: string, request: NodeRequest, plan: NodePlan): Promise<void> {
   const library = keepExports(await readFile(nativeFile(LIBRARY)), exportedBy(plan.release))
   await mkdir(dir, { mode: 0o755 })
-  await mkdir(join(dir, 'root'), { mode: 0o755 })
+  await writeRoot(join(dir, 'root'), plan)
   await writeFile(join(dir, LIBRARY), library, { mode: 0o644 })
   const description = describe(request, plan, library)
   await writeFile(join(dir, 'node.json'), description, { mode: 0o644 })

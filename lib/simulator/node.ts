@@ -3,6 +3,7 @@ import { shown, wholeNumber } from '../arguments.js'
 import { type ActivityOptions, activityArguments } from './activity.js'
 import { type ClientOptions, type SimulatedClient, startClient } from './clients.js'
 import type { NodePlan } from './compile-image.js'
+import { type ContainerOptions, Containers, type SimulatedContainer } from './container.js'
 import { Command, halves, NodeControl } from './control.js'
 import { SimulatorError } from './errors.js'
 import { eventArguments, type RaisedEvent } from './events.js'
@@ -50,6 +51,7 @@ export class SimulatedNode {
   readonly #place: NodePlace
   readonly #temporary: boolean
   readonly #control: NodeControl
+  readonly #containers: Containers
   readonly #faults: NodeFaults
   #closing: Promise<void> | undefined
 
@@ -61,6 +63,11 @@ export class SimulatedNode {
     this.library = place.library
     this.root = place.root
     this.#control = new NodeControl(place.library, place.dir)
+    this.#containers = new Containers(
+      place,
+      this.#control,
+      plan.gpus.map(({ identity }) => identity.minorNumber)
+    )
     this.#faults = new NodeFaults(this.#control, request.faults ?? [])
     this.driver = plan.release.version
     this.gpus = plan.gpus.map(({ board, identity, giNumbering, filled }, index) => ({
@@ -155,6 +162,17 @@ export class SimulatedNode {
   }
 
   /**
+   * Makes a container that sees some of the node: `{ gpus: [0] }`, `{ devices: [{ gpu: 0, gpuInstance: 1,
+   * computeInstance: 0 }] }`. Its `library` and `root` are for sessions and clients as the node's own are; its
+   * callers have no more rights than its `capabilities`. It ends with the node.
+   * @throws TypeError or RangeError for what the node does not have or what is named twice;
+   *   {@link SimulatorError} `NOT_FOUND` for a MIG device that does not live. Then nothing was made.
+   */
+  container(options: ContainerOptions): Promise<SimulatedContainer> {
+    return this.#containers.make(options)
+  }
+
+  /**
    * Makes something go wrong: `node.inject({ call: 'nvmlDeviceCreateGpuInstance', nth: 3, returns:
    * 'INSUFFICIENT_RESOURCES' })`, or of a GPU `{ gpu: 0, lost: true }`. It is in force at once, in every process
    * that uses the node, until it is removed. Of several that strike the same call all delay, then those hang that
@@ -212,6 +230,7 @@ export class SimulatedNode {
       if (!(error instanceof SimulatorError && gone.includes(error.code))) throw error
     } finally {
       this.#control.close()
+      await this.#containers.close()
       if (this.#temporary) await removeNode(this.#place)
     }
   }

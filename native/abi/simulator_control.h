@@ -37,6 +37,7 @@ enum SimulatorCommand : unsigned {
   kSimulatorSetMode = 17,       // (gpu, current, pending) MIG mode, whatever stands against it
   kSimulatorPlaceGpuInstance = 18,      // (gpu, profile id, start) says its id
   kSimulatorPlaceComputeInstance = 19,  // (gpu, gpu instance, profile id, start, id)
+  kSimulatorFindDevice = 21,    // (gpu, gpu instance, compute instance) whether there is one
 };
 inline constexpr unsigned kSimulatorMaxArguments = 12;
 inline constexpr unsigned kSimulatorNone = 0xffffffffu;

@@ -8,14 +8,39 @@ using namespace nvml_mig::simulator;
 
 namespace {
 
-nvmlReturn_t GiveCount(const Image& image, unsigned* count) {
+// The first forms of these calls pass over GPUs that the caller may not open; the later ones count
+// them, and refuse the handle.
+enum class Denied { kCounted, kPassedOver };
+
+bool HasIndex(unsigned gpu, Denied denied) {
+  const Sight sight = SightOf(CallersView(), gpu);
+  return sight == Sight::kDenied ? denied == Denied::kCounted : sight != Sight::kAbsent;
+}
+
+// How many GPUs below `end` have an index.
+unsigned CountBelow(unsigned end, Denied denied) {
+  unsigned count = 0;
+  for (unsigned gpu = 0; gpu < end; gpu++) count += HasIndex(gpu, denied);
+  return count;
+}
+
+nvmlReturn_t GiveCount(const Image& image, Denied denied, unsigned* count) {
   if (count == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
-  *count = image.gpu_count();
+  *count = CountBelow(image.gpu_count(), denied);
   return NVML_SUCCESS;
 }
 
 // A GPU that is lost or wants a reset is not handed out.
 nvmlReturn_t GiveGpu(const Image& image, unsigned gpu, nvmlDevice_t* device) {
+  switch (SightOf(CallersView(), gpu)) {
+    case Sight::kDenied:
+      return NVML_ERROR_NO_PERMISSION;
+    case Sight::kAbsent:
+      return NVML_ERROR_NOT_FOUND;
+    case Sight::kWhole:
+    case Sight::kParts:
+      break;
+  }
   NodeState node;
   GpuState live;
   image.ReadGpu(gpu, &node, &live);
@@ -24,9 +49,15 @@ nvmlReturn_t GiveGpu(const Image& image, unsigned gpu, nvmlDevice_t* device) {
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t GiveByIndex(const Image& image, unsigned index, nvmlDevice_t* device) {
-  if (device == nullptr || index >= image.gpu_count()) return NVML_ERROR_INVALID_ARGUMENT;
-  return GiveGpu(image, index, device);
+nvmlReturn_t GiveByIndex(const Image& image, Denied denied, unsigned index,
+                         nvmlDevice_t* device) {
+  if (device == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  for (unsigned gpu = 0; gpu < image.gpu_count(); gpu++) {
+    if (HasIndex(gpu, denied) && CountBelow(gpu, denied) == index) {
+      return GiveGpu(image, gpu, device);
+    }
+  }
+  return NVML_ERROR_INVALID_ARGUMENT;
 }
 
 nvmlReturn_t GiveByPciBusId(const Image& image, const char* text, nvmlDevice_t* device) {
@@ -50,17 +81,22 @@ bool IsGpu(const GpuBoard& board, const Uuid& uuid) {
          name.uuid == uuid;
 }
 
-// The first MIG device of the node for which is(board, device) holds.
+// The first MIG device, of those that the caller sees, for which is(board, device) holds.
 template <class Is>
 nvmlReturn_t GiveMigDevice(const Image& image, nvmlDevice_t* device, Is is) {
   State state;
   image.Read(&state);
   for (unsigned gpu = 0; gpu < image.gpu_count(); gpu++) {
+    const GpuBoard& board = image.boards()[gpu];
+    const GpuView at = {image.node(),    board,
+                        state.node,      state.gpus[gpu],
+                        gpu,             CallerRights(state.node),
+                        VisibleDevices(CallersView(), gpu)};
     for (const GpuInstance& instance : state.gpus[gpu].gpuInstances) {
       if (instance.stamp == 0) continue;
       for (const ComputeInstance& compute : instance.computeInstances) {
         const MigDevice mig = {&instance, &compute};
-        if (compute.stamp == 0 || !is(image.boards()[gpu], mig)) continue;
+        if (compute.stamp == 0 || !IsVisible(at, mig) || !is(board, mig)) continue;
         if (state.gpus[gpu].health != 0) return HealthOf(state.gpus[gpu]);
         *device = MigHandle(image, gpu, mig);
         return NVML_SUCCESS;
@@ -95,6 +131,9 @@ nvmlReturn_t GiveByName(const Image& image, const char* text, nvmlDevice_t* devi
     case DeviceName::Form::kMigOfParent:
       break;
   }
+  nvmlDevice_t parent;
+  const nvmlReturn_t code = GiveGpuByUuid(image, name.uuid, &parent);
+  if (code != NVML_SUCCESS) return code;
   return GiveMigDevice(image, device, [&](const GpuBoard& board, const MigDevice& mig) {
     return mig.instance->id == name.gpuInstance && mig.compute->id == name.computeInstance &&
            IsGpu(board, name.uuid);
@@ -105,27 +144,28 @@ nvmlReturn_t GiveByName(const Image& image, const char* text, nvmlDevice_t* devi
 
 nvmlReturn_t played::nvmlDeviceGetCount(unsigned int* deviceCount) {
   NVML_MIG_ENTER();
-  return GiveCount(*image, deviceCount);
+  return GiveCount(*image, Denied::kPassedOver, deviceCount);
 }
 
 nvmlReturn_t played::nvmlDeviceGetCount_v2(unsigned int* deviceCount) {
   NVML_MIG_ENTER();
-  return GiveCount(*image, deviceCount);
+  return GiveCount(*image, Denied::kCounted, deviceCount);
 }
 
 nvmlReturn_t played::nvmlDeviceGetHandleByIndex(unsigned int index, nvmlDevice_t* device) {
   NVML_MIG_ENTER();
-  return GiveByIndex(*image, index, device);
+  return GiveByIndex(*image, Denied::kPassedOver, index, device);
 }
 
 nvmlReturn_t played::nvmlDeviceGetHandleByIndex_v2(unsigned int index, nvmlDevice_t* device) {
   NVML_MIG_ENTER();
-  return GiveByIndex(*image, index, device);
+  return GiveByIndex(*image, Denied::kCounted, index, device);
 }
 
 nvmlReturn_t played::nvmlDeviceGetHandleByPciBusId(const char* pciBusId, nvmlDevice_t* device) {
   NVML_MIG_ENTER();
-  return GiveByPciBusId(*image, pciBusId, device);
+  const nvmlReturn_t code = GiveByPciBusId(*image, pciBusId, device);
+  return code == NVML_ERROR_NO_PERMISSION ? NVML_ERROR_NOT_FOUND : code;
 }
 
 nvmlReturn_t played::nvmlDeviceGetHandleByPciBusId_v2(const char* pciBusId, nvmlDevice_t* device) {
@@ -151,7 +191,7 @@ nvmlReturn_t played::nvmlDeviceGetHandleByUUIDV(const nvmlUUID_v1_t* uuid, nvmlD
       Uuid bytes;
       std::memcpy(bytes.bytes, uuid->value.bytes, sizeof(bytes.bytes));
       const nvmlReturn_t code = GiveGpuByUuid(*image, bytes, device);
-      return code == NVML_SUCCESS ? code : GiveMigByUuid(*image, bytes, device);
+      return code == NVML_ERROR_NOT_FOUND ? GiveMigByUuid(*image, bytes, device) : code;
     }
   }
   return NVML_ERROR_INVALID_ARGUMENT;
@@ -163,7 +203,8 @@ nvmlReturn_t played::nvmlDeviceGetIndex(nvmlDevice_t device, unsigned int* index
   Subject subject;
   const nvmlReturn_t code = ResolveDevice(*image, device, &subject);
   if (code != NVML_SUCCESS) return code;
-  *index = subject.compute == nullptr ? subject.handle.gpu : IndexOf(subject);
+  *index = subject.compute == nullptr ? CountBelow(subject.handle.gpu, Denied::kCounted)
+                                      : IndexOf(subject);
   return NVML_SUCCESS;
 }
 

@@ -44,7 +44,8 @@ bool IsDevice(HandleKind kind) {
 // A GPU that is lost or wants a reset says so whatever it is asked, also of instances it no longer has.
 nvmlReturn_t LookAt(const Image& image, const void* opaque, bool (*suits)(HandleKind),
                     Subject* subject) {
-  if (!DecodeHandle(image.header(), opaque, &subject->handle) || !suits(subject->handle.kind)) {
+  if (!DecodeHandle(image.header(), opaque, &subject->handle) || !suits(subject->handle.kind) ||
+      IsHidden(SightOf(CallersView(), subject->handle.gpu))) {
     return NVML_ERROR_INVALID_ARGUMENT;
   }
   subject->driver = &image.node();
@@ -55,7 +56,10 @@ nvmlReturn_t LookAt(const Image& image, const void* opaque, bool (*suits)(Handle
   if (Speaks(*subject->driver, kStaleMigHandles)) SeeMigDevices(subject->view(), change);
   const bool lives = FindLive(std::as_const(subject->gpu), subject->handle, &subject->instance,
                               &subject->compute);
-  return lives || RecallPast(subject) ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
+  if (!lives && !RecallPast(subject)) return NVML_ERROR_INVALID_ARGUMENT;
+  const bool hidden = subject->handle.kind == HandleKind::kMigDevice &&
+                      !IsVisible(subject->view(), subject->mig());
+  return hidden ? NVML_ERROR_INVALID_ARGUMENT : NVML_SUCCESS;
 }
 
 }  // namespace

@@ -35,7 +35,11 @@ struct Subject {
   // which that still answers.
   GpuInstance past;
 
-  GpuView view() const { return {*driver, *board, node, gpu, handle.gpu, CallerRights(node)}; }
+  GpuView view() const {
+    return {*driver,    *board,     node,
+            gpu,        handle.gpu, CallerRights(node),
+            VisibleDevices(CallersView(), handle.gpu)};
+  }
   MigDevice mig() const { return {instance, compute}; }
 };
 
@@ -53,10 +57,16 @@ nvmlReturn_t ResolveGpuOnly(const Image& image, nvmlDevice_t device, Subject* su
 nvmlReturn_t FindMigDevice(Subject* gpu, unsigned index, MigDevice* device);
 unsigned IndexOf(const Subject& device);
 
-// The GPU that a handle names, to be changed.
+// The GPU that a handle names, to be changed. On one that is hidden from him, nobody has rights.
 inline GpuEdit Edit(const Image& image, State& state, const Handle& handle) {
-  return {image.node(),           image.boards()[handle.gpu], state.node,
-          state.gpus[handle.gpu], handle.gpu,                 CallerRights(state.node)};
+  const View* const view = CallersView();
+  return {image.node(),
+          image.boards()[handle.gpu],
+          state.node,
+          state.gpus[handle.gpu],
+          handle.gpu,
+          IsHidden(SightOf(view, handle.gpu)) ? 0 : CallerRights(state.node),
+          VisibleDevices(view, handle.gpu)};
 }
 // The live instances that a handle names in such a state; false when they are gone.
 struct Target {

@@ -61,6 +61,28 @@ nvmlReturn_t SetRights(const Order& order) {
   });
 }
 
+// The nodes that /dev has gathered are gone with the machine's last boot.
+nvmlReturn_t RebootNode(const Order& order) {
+  const nvmlReturn_t code =
+      ChangeNode(order.image, order.reason, [&](State& state, Outbox&, Reason*) {
+        Reboot(order.image, state);
+        return NVML_SUCCESS;
+      });
+  return code != NVML_SUCCESS ? code : CodeOf(RemoveStaleNodes(order.image), order.reason);
+}
+
+nvmlReturn_t FindDevice(const Order& order) {
+  const unsigned instance = order.arguments[1];
+  const unsigned compute = order.arguments[2];
+  return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
+    const GpuInstance* const found = FindGpuInstance(at.gpu, instance);
+    if (found != nullptr && FindComputeInstance(*found, compute) != nullptr) return NVML_SUCCESS;
+    why->Say("GPU %u has no compute instance %u in a GPU instance %u.", at.index, compute,
+             instance);
+    return NVML_ERROR_NOT_FOUND;
+  });
+}
+
 nvmlReturn_t Start(const Order& order) {
   const unsigned* const it = order.arguments;
   ClientProcess process;
@@ -155,10 +177,9 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
       return SetActivity(image, {it[0], it[1], it[2], std::bit_cast<double>(order.wide(3))},
                          order.reason);
     case kSimulatorReboot:
-      return ChangeNode(image, order.reason, [&](State& state, Outbox&, Reason*) {
-        Reboot(image, state);
-        return NVML_SUCCESS;
-      });
+      return RebootNode(order);
+    case kSimulatorFindDevice:
+      return FindDevice(order);
     case kSimulatorReloadDriver:
       return ChangeNode(image, order.reason, [&](State& state, Outbox&, Reason* why) {
         return ReloadDriver(image, state, why);

@@ -69,10 +69,10 @@ nvmlReturn_t TakeEvent(const Image& image, const State& state, nvmlEventSet_t ha
   return NVML_ERROR_TIMEOUT;
 }
 
-std::int64_t NowMilliseconds() {
+std::int64_t NowMicroseconds() {
   timespec now;
   clock_gettime(CLOCK_MONOTONIC, &now);
-  return std::int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+  return std::int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1'000;
 }
 
 std::uint64_t NewestEvent(const Image& image) {
@@ -118,9 +118,9 @@ nvmlReturn_t RegisterEvents(const Image& image, unsigned gpu, unsigned long long
 
 nvmlReturn_t WaitForEvent(const Image& image, nvmlEventSet_t set, unsigned milliseconds,
                           Event* event) {
-  constexpr std::int64_t kSlice = 50;
+  constexpr std::int64_t kSliceMilliseconds = 50;
   const unsigned period = InitPeriod();
-  const std::int64_t deadline = NowMilliseconds() + milliseconds;
+  const std::int64_t deadline = NowMicroseconds() + std::int64_t{milliseconds} * 1'000;
   for (;;) {
     const bool retired = image.retired() != 0;  // asked first: after it nothing more can come
     State state;
@@ -128,10 +128,10 @@ nvmlReturn_t WaitForEvent(const Image& image, nvmlEventSet_t set, unsigned milli
     const nvmlReturn_t code = TakeEvent(image, state, set, event);
     if (code != NVML_ERROR_TIMEOUT) return code;
     if (retired) return NVML_ERROR_UNKNOWN;
-    const std::int64_t left = deadline - NowMilliseconds();
-    if (left <= 0 || !image.WaitForChange(change, static_cast<unsigned>(std::min(left, kSlice)))) {
-      return NVML_ERROR_TIMEOUT;
-    }
+    const std::int64_t left = deadline - NowMicroseconds();
+    if (left <= 0) return NVML_ERROR_TIMEOUT;
+    const std::int64_t slice = std::min((left + 999) / 1'000, kSliceMilliseconds);
+    if (!image.WaitForChange(change, static_cast<unsigned>(slice))) return NVML_ERROR_TIMEOUT;
     if (InitialisedImage() != &image || InitPeriod() != period) return NVML_ERROR_UNINITIALIZED;
   }
 }

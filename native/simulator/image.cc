@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 
 #include "image_description.h"
@@ -74,6 +75,8 @@ OpenStatus Image::Open(const char* path, Reason* reason) {
   }
   std::memcpy(path_, path, length + 1);
   if (const OpenStatus mapped = Map(path, reason); mapped != OpenStatus::kOpened) return mapped;
+  // A container's directory has a link to the image; what belongs to it lies beside the file itself.
+  if (char real[PATH_MAX]; realpath(path, real) != nullptr) std::strcpy(path_, real);
   if (!VerifyHeader(header(), bytes_, reason) || !VerifyBoards(base_, reason) ||
       !VerifySlots(reason)) {
     Close();

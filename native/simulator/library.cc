@@ -15,6 +15,7 @@ namespace nvml_mig::simulator {
 namespace {
 
 constexpr const char* kImageName = "node.image";
+constexpr const char* kViewName = "node.view";
 
 // Held while the library is initialised, shut down or its image is opened.
 pthread_mutex_t library = PTHREAD_MUTEX_INITIALIZER;
@@ -28,6 +29,12 @@ constinit Image images[2];
 std::atomic<Image*> image{nullptr};
 char imagePath[PATH_MAX];
 
+// What a container's library found beside itself: never changed, so it is looked for once.
+constinit View view;
+std::atomic<const View*> callersView{nullptr};
+bool viewIsKnown = false;
+char viewPath[PATH_MAX];
+
 void BeforeFork() { pthread_mutex_lock(&library); }
 void AfterForkInParent() { pthread_mutex_unlock(&library); }
 void AfterForkInChild() {
@@ -39,8 +46,9 @@ void AfterForkInChild() {
 // Handlers run in reverse order before a fork: this mutex is taken before the one for changes and those
 // of what the process has seen and made, as everywhere.
 __attribute__((constructor)) void Load() {
-  if (!PathBesideLibrary(reinterpret_cast<const void*>(&Load), kImageName, imagePath,
-                         sizeof(imagePath))) {
+  const auto* const here = reinterpret_cast<const void*>(&Load);
+  if (!PathBesideLibrary(here, kImageName, imagePath, sizeof(imagePath)) ||
+      !PathBesideLibrary(here, kViewName, viewPath, sizeof(viewPath))) {
     imagePath[0] = '\0';
   }
   GuardForks();
@@ -76,8 +84,19 @@ nvmlReturn_t CodeOf(OpenStatus status) {
 }
 
 // With the library's lock held.
+nvmlReturn_t LearnView(Reason* reason) {
+  if (viewIsKnown) return NVML_SUCCESS;
+  const OpenStatus found = ReadView(viewPath, &view, reason);
+  if (found != OpenStatus::kOpened && found != OpenStatus::kMissing) return CodeOf(found);
+  if (found == OpenStatus::kOpened) callersView.store(&view, std::memory_order_release);
+  viewIsKnown = true;
+  return NVML_SUCCESS;
+}
+
+// With the library's lock held.
 Image* OpenImage(nvmlReturn_t* code, Reason* reason) {
-  *code = NVML_SUCCESS;
+  *code = LearnView(reason);
+  if (*code != NVML_SUCCESS) return nullptr;
   Image* const open = image.load(std::memory_order_acquire);
   const bool inUse = initialised.load(std::memory_order_relaxed) != 0;
   if (open != nullptr && (inUse || open->IsInPlace())) return open;
@@ -105,7 +124,9 @@ void SeeAfresh(const Image& node) {
     NodeState state;
     GpuState live;
     const std::uint64_t change = node.ReadGpu(gpu, &state, &live);
-    SeeMigDevices({node.node(), node.boards()[gpu], state, live, gpu, CallerRights(state)}, change);
+    SeeMigDevices({node.node(), node.boards()[gpu], state, live, gpu, CallerRights(state),
+                   VisibleDevices(CallersView(), gpu)},
+                  change);
   }
 }
 
@@ -139,6 +160,8 @@ Image* InitialisedImage() {
   if (initialised.load(std::memory_order_acquire) == 0) return nullptr;
   return image.load(std::memory_order_acquire);
 }
+
+const View* CallersView() { return callersView.load(std::memory_order_acquire); }
 
 unsigned InitPeriod() { return period.load(std::memory_order_relaxed); }
 

@@ -13,6 +13,7 @@
 #include "image_verify.h"
 #include "machine.h"
 #include "root.h"
+#include "view.h"
 
 namespace nvml_mig::simulator {
 
@@ -25,8 +26,15 @@ nvmlReturn_t Shutdown();
 // not initialised until it does so itself.
 Image* InitialisedImage();
 
+// What this process's callers see of the node; nullptr for all of it. The same from the first init
+// on.
+const View* CallersView();
+
 // The rights of this process's callers: the node's, but in a container the container's.
-inline unsigned CallerRights(const NodeState& node) { return node.rights; }
+inline unsigned CallerRights(const NodeState& node) {
+  const View* const view = CallersView();
+  return view == nullptr ? node.rights : view->rights;
+}
 
 // Number of the present period between a first init and its last shutdown: 1 and up. What belongs to a
 // period, such as an event set, ends with it.

@@ -24,6 +24,9 @@ struct GpuView {
   const GpuState& gpu;
   unsigned index;
   unsigned rights;  // of who looks: kRootRight, kConfigRight, kMonitorRight
+  // The MIG devices that who looks may see: by GPU-instance id, a bit per compute-instance id. All
+  // of them for nullptr.
+  const std::uint8_t* visible = nullptr;
 };
 
 // One GPU to change.
@@ -34,8 +37,9 @@ struct GpuEdit {
   GpuState& gpu;
   unsigned index;
   unsigned rights;  // of who changes it
+  const std::uint8_t* visible = nullptr;
 
-  GpuView view() const { return {driver, board, node, gpu, index, rights}; }
+  GpuView view() const { return {driver, board, node, gpu, index, rights, visible}; }
 };
 
 // What a caller's rights allow. Root may everything; the capability mig/config is for creating and
@@ -156,6 +160,8 @@ struct MigDevice {
   const GpuInstance* instance;
   const ComputeInstance* compute;
 };
+// Whether who looks sees it; those that he does not see have no index for him.
+bool IsVisible(const GpuView& at, const MigDevice& device);
 // The most that the GPU can have in its present mode.
 unsigned MaxMigDevices(const GpuView& at);
 nvmlReturn_t MigDeviceAt(const GpuView& at, unsigned index, MigDevice* device);

@@ -12,12 +12,14 @@ bool ComesBefore(const MigDevice& a, const MigDevice& b) {
                                           : a.compute->id < b.compute->id;
 }
 
+// Those that who looks may see.
 template <class Visit>
-void EachMigDevice(const GpuState& gpu, Visit visit) {
-  for (const GpuInstance& instance : gpu.gpuInstances) {
+void EachMigDevice(const GpuView& at, Visit visit) {
+  for (const GpuInstance& instance : at.gpu.gpuInstances) {
     if (instance.stamp == 0) continue;
     for (const ComputeInstance& compute : instance.computeInstances) {
-      if (compute.stamp != 0) visit(MigDevice{&instance, &compute});
+      const MigDevice device = {&instance, &compute};
+      if (compute.stamp != 0 && IsVisible(at, device)) visit(device);
     }
   }
 }
@@ -47,6 +49,10 @@ MemoryMiB Within(std::uint64_t total, std::uint64_t reserved, std::uint64_t used
 
 }  // namespace
 
+bool IsVisible(const GpuView& at, const MigDevice& device) {
+  return at.visible == nullptr || (at.visible[device.instance->id] >> device.compute->id & 1) != 0;
+}
+
 unsigned MaxMigDevices(const GpuView& at) {
   return at.gpu.migCurrent == NVML_DEVICE_MIG_ENABLE ? at.board.maxMigDevices : 0;
 }
@@ -57,14 +63,14 @@ unsigned MaxMigDevices(const GpuView& at) {
 unsigned MigDeviceIndex(const GpuView& at, const MigDevice& device) {
   if (Speaks(at.driver, kMigIndexHoles)) return device.compute->order;
   unsigned rank = 0;
-  EachMigDevice(at.gpu, [&](const MigDevice& other) { rank += ComesBefore(other, device); });
+  EachMigDevice(at, [&](const MigDevice& other) { rank += ComesBefore(other, device); });
   return rank;
 }
 
 nvmlReturn_t MigDeviceAt(const GpuView& at, unsigned index, MigDevice* device) {
   if (at.board.profileCount == 0) return NVML_ERROR_NOT_SUPPORTED;
   bool found = false;
-  EachMigDevice(at.gpu, [&](const MigDevice& it) {
+  EachMigDevice(at, [&](const MigDevice& it) {
     if (MigDeviceIndex(at, it) != index) return;
     *device = it;
     found = true;

@@ -272,6 +272,19 @@ TEST_CASE("every field gets an answer of its own") {
   CHECK(fields[0].nvmlReturn == NVML_ERROR_NOT_SUPPORTED);
 }
 
+TEST_CASE("a board says whether its MIG mode changes without a reset") {
+  for (const auto& [board, resetless] : {std::pair{A100(), 0u}, std::pair{A30(), 0u},
+                                         std::pair{H100(), 1u}, std::pair{RtxPro6000(), 1u}}) {
+    CAPTURE(board.name);
+    InitialisedNode node(575, board);
+    nvmlFieldValue_t field = {};
+    field.fieldId = NVML_FI_DEV_IS_RESETLESS_MIG_SUPPORTED;
+    REQUIRE(node.nvmlDeviceGetFieldValues(node.gpu(), 1, &field) == NVML_SUCCESS);
+    CHECK(field.nvmlReturn == NVML_SUCCESS);
+    CHECK(field.value.uiVal == resetless);
+  }
+}
+
 // NVML_FI_MAX of the headers: 146 in 11.0, 197 in 12.2; 12.5 has the number of the last field moved by one.
 TEST_CASE("a field newer than the driver is not supported") {
   const struct {

@@ -39,6 +39,8 @@ constexpr unsigned kVersion<nvmlGpuInstanceProfileInfo_v2_t> = nvmlGpuInstancePr
 template <>
 constexpr unsigned kVersion<nvmlComputeInstanceProfileInfo_v2_t> =
     nvmlComputeInstanceProfileInfo_v2;
+template <>
+constexpr unsigned kVersion<nvmlGpmSupport_t> = NVML_GPM_SUPPORT_VERSION;
 
 // Room that any one argument may point to.
 struct alignas(16) Room {
@@ -162,6 +164,8 @@ TEST_CASE("such a GPU is counted and not handed out") {
   CHECK(node.nvmlDeviceGetHandleByUUID(gpuUuid, &device) == lost);
   CHECK(node.nvmlDeviceGetHandleByUUID(migUuid, &device) == lost);
   CHECK(node.nvmlDeviceGetHandleByUUID(ofParent.c_str(), &device) == lost);
+  const std::string ofNone = std::string("MIG-") + gpuUuid + "/3/0";
+  CHECK(node.nvmlDeviceGetHandleByUUID(ofNone.c_str(), &device) == lost);
   CHECK(node.nvmlDeviceGetHandleByPciBusId_v2("00000000:07:00.0", &device) == lost);
   nvmlUUID_v1_t uuid = {nvmlUUID_v1, NVML_UUID_TYPE_ASCII, {}};
   std::memcpy(uuid.value.str, gpuUuid, sizeof(uuid.value.str));

@@ -7,6 +7,7 @@
 #include <doctest/doctest.h>
 
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -19,13 +20,13 @@ namespace nvml_mig::tests {
 
 class LoadedNode {
  public:
-  explicit LoadedNode(const std::vector<std::uint8_t>& image) : directory(image) {
-    std::filesystem::copy_file(SIMULATOR_LIBRARY, path());
-    library_ = dlopen(path().c_str(), RTLD_NOW | RTLD_LOCAL);
-    REQUIRE_MESSAGE(library_ != nullptr, dlerror());
-#define NVML_SYMBOL(name, ret, args) name = Find<decltype(name)>(#name);
-#define NVML_CLIENT_SYMBOL(name, ret, args) name = Find<decltype(name)>(#name);
-#include "abi/symbols.h"
+  explicit LoadedNode(const std::vector<std::uint8_t>& image) : directory(image) { Load(); }
+  // A container of a node.
+  LoadedNode(const LoadedNode& host, const simulator::View& view) {
+    std::filesystem::create_symlink(host.directory.image_path(), directory.image_path());
+    std::ofstream(directory.path() + "/node.view", std::ios::binary)
+        .write(reinterpret_cast<const char*>(&view), sizeof(view));
+    Load();
   }
   ~LoadedNode() { dlclose(library_); }
   LoadedNode(const LoadedNode&) = delete;
@@ -77,6 +78,14 @@ class LoadedNode {
 #include "abi/symbols.h"
 
  private:
+  void Load() {
+    std::filesystem::copy_file(SIMULATOR_LIBRARY, path());
+    library_ = dlopen(path().c_str(), RTLD_NOW | RTLD_LOCAL);
+    REQUIRE_MESSAGE(library_ != nullptr, dlerror());
+#define NVML_SYMBOL(name, ret, args) name = Find<decltype(name)>(#name);
+#define NVML_CLIENT_SYMBOL(name, ret, args) name = Find<decltype(name)>(#name);
+#include "abi/symbols.h"
+  }
   template <class Function>
   Function Find(const char* name) const {
     void* const found = symbol(name);

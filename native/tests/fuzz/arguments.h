@@ -195,6 +195,13 @@ class Memory {
       Put(offsetof(Item, numProcArrayEntries), entries);
       Put(offsetof(Item, procArray), IsNull(from) ? nullptr : address);
     }
+    if constexpr (kHasPlainVersion) Put(0, from.bytes.Byte() < 240 ? 1u : MakeVersion(from.bytes));
+    // The one struct that has handles for the library to read.
+    if constexpr (std::is_same_v<Item, nvmlGpmMetricsGet_t>) {
+      Put(offsetof(Item, numMetrics), from.bytes.Byte() % 128u);
+      Put(offsetof(Item, sample1), MakeHandle<nvmlGpmSample_t>(from));
+      Put(offsetof(Item, sample2), MakeHandle<nvmlGpmSample_t>(from));
+    }
   }
   Item* get() const { return reinterpret_cast<Item*>(memory_.get()); }
 
@@ -214,7 +221,10 @@ class Memory {
   }
 
  private:
-  static constexpr bool kIsVersioned = requires(Item item) { item.version; };
+  // GPM's structs are as large as their callers' header had them, and their version does not say.
+  static constexpr bool kHasPlainVersion =
+      std::is_same_v<Item, nvmlGpmMetricsGet_t> || std::is_same_v<Item, nvmlGpmSupport_t>;
+  static constexpr bool kIsVersioned = !kHasPlainVersion && requires(Item item) { item.version; };
 
   static constexpr std::size_t kLargest = 65'536;
 

@@ -31,11 +31,16 @@ def processes(device):
     ]
 
 
+def instances(device):
+    """None while MIG is off, when NVML refuses to list them."""
+    return sorted(gpu_instance(each)[0] for each in gpu_instances(device)) if nvmlDeviceGetMigMode(device)[0] else []
+
+
 def look(device):
     return {
         "mode": answer(nvmlDeviceGetMigMode, device),
         "processes": answer(processes, device),
-        "instances": answer(lambda: sorted(gpu_instance(each)[0] for each in gpu_instances(device))),
+        "instances": answer(instances, device),
         "devices": answer(lambda: [nvmlDeviceGetUUID(each) for each in mig_devices(device)]),
     }
 
