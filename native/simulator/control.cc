@@ -95,7 +95,6 @@ nvmlReturn_t SetRights(const Order& order) {
   });
 }
 
-// The nodes that /dev has gathered are gone with the machine's last boot.
 nvmlReturn_t FindDevice(const Order& order) {
   const unsigned instance = order.arguments[1];
   const unsigned compute = order.arguments[2];
