@@ -19,7 +19,9 @@ bool IsOf(const Fault& place, std::uint64_t id) {
 
 unsigned CountStanding(const Commons& commons) {
   unsigned standing = 0;
-  for (const Fault& it : commons.faults) standing += Word(it.id).load(std::memory_order_relaxed) != 0;
+  for (const Fault& it : commons.faults) {
+    standing += Word(it.id).load(std::memory_order_relaxed) != 0;
+  }
   return standing;
 }
 
@@ -37,8 +39,9 @@ void Write(Commons& commons, Fault* place, Fault fault) {
   std::atomic_thread_fence(std::memory_order_release);
   fault.matched = fault.fired = fault.released = 0;
   constexpr std::uint64_t Fault::*words[] = {
-      &Fault::function, &Fault::pid,   &Fault::first, &Fault::times,   &Fault::chance, &Fault::seed,
-      &Fault::action,   &Fault::after, &Fault::value, &Fault::matched, &Fault::fired,  &Fault::released};
+      &Fault::function, &Fault::pid,   &Fault::first,  &Fault::times,
+      &Fault::chance,   &Fault::seed,  &Fault::action, &Fault::after,
+      &Fault::value,    &Fault::matched, &Fault::fired, &Fault::released};
   static_assert(sizeof(words) / sizeof(words[0]) == sizeof(Fault) / sizeof(std::uint64_t) - 1);
   for (const auto word : words) Word(place->*word).store(fault.*word, std::memory_order_relaxed);
   Word(commons.armed).store(CountStanding(commons) + 1, std::memory_order_relaxed);

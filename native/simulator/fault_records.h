@@ -8,8 +8,8 @@
 
 namespace nvml_mig::simulator {
 
-// Fault.function of a fault that is for all of them, Fault.times of one that never ends, Fault.chance
-// of one that strikes each time.
+// Fault.function of a fault that is for all of them, Fault.times of one that never ends,
+// Fault.chance of one that strikes each time.
 inline constexpr std::uint64_t kAnyFunction = ~std::uint64_t{0};
 inline constexpr std::uint64_t kForEver = ~std::uint64_t{0};
 inline constexpr std::uint64_t kCertain = std::uint64_t{1} << 32;
@@ -37,8 +37,8 @@ std::uint64_t NumberCall(const Image& image, unsigned place, std::uint64_t id);
 void CountFired(const Image& image, unsigned place);
 // Whether a fault strikes the call of that number.
 bool StrikesCall(const Fault& fault, std::uint64_t number);
-// What is compared with a chance: the upper half of what splitmix64 makes of the state seed * 2^32 +
-// number. The same seed strikes the same numbers.
+// What is compared with a chance: the upper half of what splitmix64 makes of the state
+// seed * 2^32 + number. The same seed strikes the same numbers.
 std::uint32_t Draw(std::uint64_t seed, std::uint64_t number);
 
 }  // namespace nvml_mig::simulator

@@ -116,8 +116,8 @@ bool Strikes::Fires(const Strike& strike) const {
   return true;
 }
 
-// Looks time and again instead of waiting for a word to change: the node can end in ways that change
-// none, and nobody who ends it is to wait for those who hang in it.
+// Looks time and again instead of waiting for a word to change: the node can end in ways that
+// change none, and nobody who ends it is to wait for those who hang in it.
 void Strikes::Hang(const Strike& strike) const {
   constexpr std::uint64_t longest = 10;
   for (std::uint64_t pause = 1;; Sleep(pause), pause = std::min(2 * pause, longest)) {

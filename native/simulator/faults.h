@@ -1,12 +1,12 @@
-// What was asked to go wrong with calls of exported functions. Every exported function is a Call, so
-// whatever is done here is done to all of them.
+// What was asked to go wrong with calls of exported functions. Every exported function is a Call,
+// so whatever is done here is done to all of them.
 //
 // A call meets the faults of its node that are for its function and its process. Each gives it a
 // number, one after the other for all processes together; that number, and a hash of it where there
-// is a chance, says whether the fault strikes. What strikes before the function's effect comes first:
-// the delays, then what hangs, then the oldest fault that returns a code or kills, which ends the
-// call. Then the effect, and in the same order what strikes after it. A fault has fired when its turn
-// has come, which is counted before it acts.
+// is a chance, says whether the fault strikes. What strikes before the function's effect comes
+// first: the delays, then what hangs, then the oldest fault that returns a code or kills, which ends
+// the call. Then the effect, and in the same order what strikes after it. A fault has fired when its
+// turn has come, which is counted before it acts.
 #ifndef NVML_MIG_SIMULATOR_FAULTS_H
 #define NVML_MIG_SIMULATOR_FAULTS_H
 

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
 
 #include "loaded_node.h"
 
@@ -69,6 +70,7 @@ inline void AwaitFired(LoadedNode& node, unsigned fault) {
 // What waitpid says of a child that runs `body` and ends with what that returns.
 template <class Body>
 pid_t StartChild(Body body) {
+  std::cout.flush();  // or the child might write it, too
   const pid_t child = fork();
   if (child == 0) _exit(body());
   REQUIRE(child > 0);

@@ -1,5 +1,5 @@
-// Every exported function met by every kind of fault: it fires once, the call answers as it was asked
-// to, and the node is left as the call would have left it, or as it was.
+// Every exported function met by every kind of fault: it fires once, the call answers as it was
+// asked to, and the node is left as the call would have left it, or as it was.
 #include <atomic>
 #include <chrono>
 #include <cstdlib>
@@ -31,9 +31,9 @@ constexpr auto kCode = static_cast<nvmlReturn_t>(77);
 template <class Type>
 concept Defined = requires { sizeof(Type); };
 
-// A node on which most functions find what they are about, and those that change something can: on GPU
-// 0 a half with a compute instance that leaves room for others, and an empty slice. On GPU 1 MIG is
-// off.
+// A node on which most functions find what they are about, and those that change something can: on
+// GPU 0 a half with a compute instance that leaves room for others, and an empty slice. On GPU 1 MIG
+// is off.
 std::vector<std::uint8_t> Arranged() {
   InitialisedNode node;
   node.Enable();
@@ -206,7 +206,8 @@ void Strike(Subject& subject, const Kind& kind, const Undisturbed& usual, unsign
       break;
     }
     case kSimulatorKill:
-      CHECK(WasKilled(StatusOf(StartChild([&] { return static_cast<int>(subject.CallInChild()); }))));
+      CHECK(WasKilled(StatusOf(
+          StartChild([&] { return static_cast<int>(subject.CallInChild()); }))));
       break;
   }
   const bool effect = kind.after || kind.action == kSimulatorDelay || kind.action == kSimulatorHang;

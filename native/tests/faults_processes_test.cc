@@ -122,7 +122,7 @@ TEST_CASE("a process exits while a thread of it hangs") {
     CAPTURE(function);
     LoadedNode node(MakeImage(Driver(550), {A100()}));
     const unsigned fault = Inject(node, {.function = function, .action = kSimulatorHang});
-    std::cout.flush();  // or the child would write it, too
+    std::cout.flush();  // or the child, which exits as programs do, would write it, too
     const pid_t child = fork();
     if (child == 0) {
       const bool inInit = function == kInit;
@@ -192,13 +192,15 @@ TEST_CASE("a client that may not write the image counts for itself") {
   REQUIRE(pipe(ready) == 0);
   const pid_t child = StartChild([&] {
     constexpr uid_t nobody = 65534;
-    if (geteuid() == 0 && (setgroups(0, nullptr) != 0 || setgid(nobody) != 0 || setuid(nobody) != 0)) {
+    if (geteuid() == 0 &&
+        (setgroups(0, nullptr) != 0 || setgid(nobody) != 0 || setuid(nobody) != 0)) {
       return 1;
     }
     void* const library = dlopen(copy.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) return 2;
     const auto init = reinterpret_cast<decltype(node.nvmlInit_v2)>(dlsym(library, kInit));
-    const auto count = reinterpret_cast<decltype(node.nvmlDeviceGetCount_v2)>(dlsym(library, kCount));
+    const auto count =
+        reinterpret_cast<decltype(node.nvmlDeviceGetCount_v2)>(dlsym(library, kCount));
     const auto version = reinterpret_cast<decltype(node.nvmlSystemGetDriverVersion)>(
         dlsym(library, "nvmlSystemGetDriverVersion"));
     unsigned gpus;

@@ -29,7 +29,8 @@ std::vector<unsigned> Struck(const LoadedNode& node, unsigned calls, nvmlReturn_
 }
 
 double MillisecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double, std::milli>(std::chrono::steady_clock::now() - start).count();
+  const auto took = std::chrono::steady_clock::now() - start;
+  return std::chrono::duration<double, std::milli>(took).count();
 }
 
 }  // namespace

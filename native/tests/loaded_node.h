@@ -36,6 +36,7 @@ class LoadedNode {
     std::filesystem::create_symlink(host.directory.image_path(), directory.image_path());
     std::ofstream(directory.path() + "/node.view", std::ios::binary)
         .write(reinterpret_cast<const char*>(&view), sizeof(view));
+    std::filesystem::copy_file(SIMULATOR_LIBRARY, path());
     Load();
   }
   ~LoadedNode() { dlclose(library_); }
@@ -89,7 +90,6 @@ class LoadedNode {
 
  private:
   void Load() {
-    std::filesystem::copy_file(SIMULATOR_LIBRARY, path());
     library_ = dlopen(path().c_str(), RTLD_NOW | RTLD_LOCAL);
     REQUIRE_MESSAGE(library_ != nullptr, dlerror());
 #define NVML_SYMBOL(name, ret, args) name = Find<decltype(name)>(#name);
