@@ -11,8 +11,12 @@ extern "C" {
 #endif
 
 // Result of nearly every function. A library newer than this list may return other values, so code
-// that stores a result keeps the number.
+// that stores a result keeps the number, and in C++ the type says that it holds any.
+#ifdef __cplusplus
+typedef enum nvmlReturn_enum : unsigned int {
+#else
 typedef enum nvmlReturn_enum {
+#endif
   NVML_SUCCESS = 0,
   NVML_ERROR_UNINITIALIZED = 1,
   NVML_ERROR_INVALID_ARGUMENT = 2,
