@@ -84,12 +84,13 @@ export class Connection {
 
   /**
    * Opens a library and initialises NVML.
-   * @param advise May give a better hint for a status that initialisation ended with.
+   * @param advise May give a better hint for a status that initialisation ended with, from the library's own version,
+   *   '' if it does not tell it.
    */
   static async open(
     library: string | undefined,
     readOnly: boolean,
-    advise: (status: number) => Promise<string | undefined>
+    advise: (status: number, nvmlVersion: string) => Promise<string | undefined>
   ): Promise<{ connection: Connection; info: SessionInfoRecord; gpus: GpuRecord[] }> {
     const native = binding()
     const view = new DataView(await native.open(library ?? null))
@@ -99,7 +100,7 @@ export class Connection {
       const words = view.byteLength >= resultHeaderBytes + failureBytes ? decodeFailure(view, resultHeaderBytes).text : ''
       throw (
         refusedByLoader(status, library, words) ??
-        new NvmlError({ status, call: symbols[call] ?? 'nvmlInit_v2', doing: OPENING, hint: await advise(status) })
+        new NvmlError({ status, call: symbols[call] ?? 'nvmlInit_v2', doing: OPENING, hint: await advise(status, words) })
       )
     }
     const info = decodeSessionInfo(view, resultHeaderBytes)

@@ -118,6 +118,8 @@ function hintFor(code: NvmlCode, call: string, changes: boolean): string | undef
     case 'DRIVER_NOT_LOADED':
       return 'Load the kernel module (`modprobe nvidia`), or install the driver for the running kernel. A simulated node was removed, or a file of it: node.check() says which.'
     case 'LIB_RM_VERSION_MISMATCH':
+      if (!initialises(call))
+        return 'The driver was replaced since NVML was opened: close all sessions of this process, then open again.'
       return 'The driver was upgraded under a loaded module: reload the nvidia modules, or restart the machine.'
     case 'FUNCTION_NOT_FOUND':
       return 'It needs a newer driver.'

@@ -137,7 +137,7 @@ export function decodeOutcome(view: DataView, at: number): OutcomeRecord {
   }
 }
 
-/** Follows a failed open: what dlopen said. */
+/** May follow a failed open: what dlopen said, or of a library that does not fit the kernel module its NVML version. */
 export interface FailureRecord {
   text: string
 }

@@ -191,10 +191,14 @@ export class Session {
 const LIB_RM_VERSION_MISMATCH = 18
 
 /** What {@link open} can say better than the usual hint, because it knows where to look. */
-async function adviceFor(status: number, root: string): Promise<string | undefined> {
-  const version = status === LIB_RM_VERSION_MISMATCH ? await loadedModule(root) : undefined
+async function adviceFor(status: number, nvmlVersion: string, root: string): Promise<string | undefined> {
+  if (status !== LIB_RM_VERSION_MISMATCH) return undefined
+  const module = await loadedModule(root)
+  if (module === undefined) return undefined
+  const library = nvmlVersion === '' ? 'the library is not' : `the library is NVML ${nvmlVersion}`
   return (
-    version && `The loaded kernel module is ${version}, the library is not: reload the nvidia modules, or restart the machine.`
+    `The loaded kernel module is ${module}, ${library}: reload the nvidia modules, or restart the machine. ` +
+    'If that was done since this process opened NVML, close all of its sessions first.'
   )
 }
 
@@ -212,6 +216,8 @@ export async function open(options: OpenOptions = {}): Promise<Session> {
   const library = optionalText('open: library', options.library)
   const root = optionalText('open: root', options.root) ?? '/'
   const readOnly = flag('open: readOnly', options.readOnly)
-  const { connection, info, gpus } = await Connection.open(library, readOnly, status => adviceFor(status, root))
+  const { connection, info, gpus } = await Connection.open(library, readOnly, (status, version) =>
+    adviceFor(status, version, root)
+  )
   return new Session(connection, info, gpus)
 }

@@ -24,6 +24,7 @@ export const Command = {
   setMode: 17,
   placeGpuInstance: 18,
   placeComputeInstance: 19,
+  describe: 20,
   findDevice: 21
 } as const
 

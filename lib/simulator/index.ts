@@ -89,6 +89,6 @@ export async function simulate(options: SimulateOptions): Promise<SimulatedNode>
   const dir = optionalText('simulate: dir', options.dir)
   if (dir === undefined) return new SimulatedNode(await makeTemporaryNode(request, plan), request, plan, true)
   const node = new SimulatedNode(await makeOrAttachNode(dir, request, plan), request, plan, false)
-  node.check() // it may have been there before, and been damaged since
+  node.attach() // it may have been there before, and been damaged or upgraded since
   return node
 }

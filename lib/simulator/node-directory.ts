@@ -7,14 +7,12 @@ import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, realpath, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, dirname, join, resolve } from 'node:path'
-import { nativeFile } from '../binding.js'
 import { compileImage, type NodePlan } from './compile-image.js'
 import { NodeControl } from './control.js'
-import { keepExports } from './elf-exports.js'
 import { SimulatorError } from './errors.js'
 import { armFault } from './faults.js'
 import { putLayout } from './instances.js'
-import { exportedBy } from './releases.js'
+import { builtLibrary, libraryOf } from './node-library.js'
 import { differences, type NodeRequest } from './request.js'
 import { writeRoot } from './root-files.js'
 
@@ -63,7 +61,7 @@ function describe(request: NodeRequest, plan: NodePlan, library: Buffer): string
  * may not write the image gets NO_PERMISSION for a change. The umask takes rights away as usual.
  */
 async function fill(dir: string, request: NodeRequest, plan: NodePlan): Promise<void> {
-  const library = keepExports(await readFile(nativeFile(LIBRARY)), exportedBy(plan.release))
+  const library = libraryOf(plan.release, await readFile(builtLibrary()))
   await mkdir(dir, { mode: 0o755 })
   await writeRoot(join(dir, 'root'), plan)
   await writeFile(join(dir, LIBRARY), library, { mode: 0o644 })

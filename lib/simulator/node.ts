@@ -10,11 +10,13 @@ import { eventArguments, type RaisedEvent } from './events.js'
 import type { CallFaultOptions, FaultOptions, GpuFaultOptions } from './fault-request.js'
 import { type CallFault, type GpuFault, NodeFaults } from './faults.js'
 import type { FilledFigure } from './fill.js'
+import { showModule } from './loaded-module.js'
 import { type NodePlace, removeNode } from './node-directory.js'
 import { checkReadings, type GpuReadings, numberOf, type ReadingName, word } from './readings.js'
 import { findRelease } from './releases.js'
 import type { GiNumbering, NodeRequest } from './request.js'
 import { type Capability, readRights } from './rights.js'
+import { installDriver, planUnder } from './upgrade.js'
 
 /** A GPU of a simulated node. Serial, UUID and bus id are derived from the model and the index. */
 export interface SimulatedGpu {
@@ -32,6 +34,18 @@ export interface SimulatedGpu {
   readonly filled: readonly FilledFigure[]
 }
 
+const gpusOf = ({ gpus }: NodePlan): readonly SimulatedGpu[] =>
+  gpus.map(({ board, identity, giNumbering, filled }, index) => ({
+    index,
+    model: board.model,
+    name: board.identity.name,
+    uuid: identity.uuid,
+    serial: identity.serial,
+    pciBusId: identity.busId,
+    giNumbering,
+    filled
+  }))
+
 /**
  * A simulated node: a directory whose `library` any NVML client can load. What NVML itself can do is
  * done through a session (`open({ library: node.library, root: node.root })`) or any other client;
@@ -45,13 +59,13 @@ export class SimulatedNode {
   readonly library: string
   /** The root of the node's /proc and /dev. */
   readonly root: string
-  /** The driver's version: '550.163.01'. */
-  readonly driver: string
-  readonly gpus: readonly SimulatedGpu[]
   readonly #place: NodePlace
   readonly #temporary: boolean
   readonly #control: NodeControl
   readonly #containers: Containers
+  readonly #request: NodeRequest
+  #driver: string
+  #gpus: readonly SimulatedGpu[]
   readonly #faults: NodeFaults
   #closing: Promise<void> | undefined
 
@@ -69,17 +83,29 @@ export class SimulatedNode {
       plan.gpus.map(({ identity }) => identity.minorNumber)
     )
     this.#faults = new NodeFaults(this.#control, request.faults ?? [])
-    this.driver = plan.release.version
-    this.gpus = plan.gpus.map(({ board, identity, giNumbering, filled }, index) => ({
-      index,
-      model: board.model,
-      name: board.identity.name,
-      uuid: identity.uuid,
-      serial: identity.serial,
-      pciBusId: identity.busId,
-      giNumbering,
-      filled
-    }))
+    this.#request = request
+    this.#driver = plan.release.version
+    this.#gpus = gpusOf(plan)
+  }
+
+  /** The version of the driver whose kernel module is loaded: '550.163.01'. The node is asked, because an upgrade may change it. */
+  get driver(): string {
+    if (this.#closing) return this.#driver
+    const driver = this.#control.command(Command.describe)
+    if (driver !== this.#driver) this.#gpus = gpusOf(planUnder(this.#request, driver))
+    this.#driver = driver
+    return driver
+  }
+
+  /** As they were when {@link driver} was read last, or this object loaded a driver; a release may have other names for them. */
+  get gpus(): readonly SimulatedGpu[] {
+    return this.#gpus
+  }
+
+  /** Takes a node as its own that it found, rather than made. @internal */
+  attach(): void {
+    this.check()
+    void this.driver
   }
 
   /**
@@ -94,16 +120,39 @@ export class SimulatedNode {
 
   /**
    * Restarts the machine: every instance and client is gone, a lost GPU is back; Ampere keeps its MIG mode and
-   * completes a pending one, later boards forget it. A vGPU guest keeps the partition that its host gave it.
+   * completes a pending one, later boards forget it. A vGPU guest keeps the partition that its host gave it. Then the
+   * driver is loaded that is installed, see {@link upgradeDriver}.
    */
   reboot(): void {
-    this.#control.command(Command.reboot)
+    this.#loadDriver(Command.reboot)
     this.#faults.cured()
   }
 
-  /** Unloads the kernel modules and loads them again. Refused while something uses a GPU. */
+  /**
+   * Unloads the kernel modules and loads those that are installed, see {@link upgradeDriver}. Refused while something
+   * uses a GPU.
+   */
   reloadDriver(): void {
-    this.#control.command(Command.reloadDriver)
+    this.#loadDriver(Command.reloadDriver)
+  }
+
+  /**
+   * Installs another driver release, as a package manager does: the library is another file at once, the kernel module
+   * stays the old one. Who has NVML initialised goes on; an init by the new library is LIB_RM_VERSION_MISMATCH, until
+   * {@link reloadDriver} or {@link reboot}. From then on that is the answer of every call to processes that still have
+   * the old library. UUIDs, serials and bus ids stay; settings and readings too.
+   *
+   * The release that is loaded takes an upgrade back that was not loaded yet.
+   * @param driver A branch such as '570' or a version, newer or older.
+   * @throws RangeError for a release that there is not, or that does not know a board of the node; then nothing was changed.
+   */
+  upgradeDriver(driver: string): void {
+    installDriver(this.#place, this.#request, driver, this.#control.command(Command.describe))
+  }
+
+  #loadDriver(how: number): void {
+    this.#control.command(how)
+    showModule(this.root, this.driver)
   }
 
   /**

@@ -2,9 +2,11 @@
  * root/ of a node: what /proc and /dev show of a driver besides NVML. Here is what is there from the start;
  * what comes and goes with instances is kept up by the node's library (native/simulator/root.cc).
  */
+
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { NodePlan } from './compile-image.js'
+import { versionFile } from './loaded-module.js'
 
 /** Minor numbers are given out beforehand for this many of each, on every machine. */
 const IDS = { gpus: 32, gpuInstances: 15, computeInstances: 8 }
@@ -49,15 +51,6 @@ function migMinors(): string {
 const capability = (minor: number, mode: number): string =>
   `DeviceFileMinor: ${minor}\nDeviceFileMode: ${mode}\nDeviceFileModify: 1\n`
 
-/**
- * /proc/driver/nvidia/version. A driver also says there when it was built and with which compiler; nobody
- * recorded that of every release, so it is left out.
- */
-function versionText(version: string): string {
-  const machine = process.arch === 'arm64' ? 'aarch64' : 'x86_64'
-  return `NVRM version: NVIDIA UNIX ${machine} Kernel Module  ${version}\n`
-}
-
 interface RootFile {
   readonly path: string
   readonly text: string
@@ -69,7 +62,7 @@ const device = (path: string, mode = 0o666): RootFile => ({ path, text: '', mode
 
 function filesOf({ release, gpus }: NodePlan): RootFile[] {
   return [
-    { path: paths.version, text: versionText(release.version), mode: 0o444 },
+    { path: paths.version, text: versionFile(release.version), mode: 0o444 },
     { path: paths.migMinors, text: migMinors(), mode: 0o444 },
     ...Object.entries(MIG_CAPABILITIES).flatMap(([name, { minor, mode }]) => [
       { path: paths.capability(name), text: capability(minor, mode), mode: 0o444 },

@@ -17,7 +17,8 @@ inline constexpr unsigned char kSimulatorControlGuid[16] = {0x6e, 0x76, 0x6d, 0x
 enum SimulatorCommand : unsigned {
   kSimulatorReset = 1,          // (gpu) what `nvidia-smi -r` does
   kSimulatorReboot = 2,         // () the machine (or virtual machine) restarts
-  kSimulatorReloadDriver = 3,   // () kernel modules unloaded and loaded again
+  kSimulatorReloadDriver = 3,   // () kernel modules unloaded and loaded again; this one and the last
+                                //  take node.image.next, if there is one, for the node's image
   kSimulatorSetRights = 4,      // (rights) k…Right of the image's layout, of all callers
   kSimulatorStartClient = 5,    // (gpu, gpu instance, compute instance, pid, kind, memory MiB,
                                 //  SimulatorFollow) name; says "followed" if it ends with a process
@@ -37,6 +38,7 @@ enum SimulatorCommand : unsigned {
   kSimulatorSetMode = 17,       // (gpu, current, pending) MIG mode, whatever stands against it
   kSimulatorPlaceGpuInstance = 18,      // (gpu, profile id, start) says its id
   kSimulatorPlaceComputeInstance = 19,  // (gpu, gpu instance, profile id, start, id)
+  kSimulatorDescribe = 20,      // () says the version of the driver that is loaded
   kSimulatorFindDevice = 21,    // (gpu, gpu instance, compute instance) whether there is one
 };
 inline constexpr unsigned kSimulatorMaxArguments = 12;

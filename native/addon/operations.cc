@@ -284,4 +284,15 @@ Status describe_session(std::uint32_t session, const nvml::Library& nvml, nvml::
   return status;
 }
 
+Bytes describe_refusal(Status status, const nvml::Library& nvml) {
+  Result result;
+  if (status.code == NVML_ERROR_LIB_RM_VERSION_MISMATCH) {
+    // Since R535 a library tells its own version without init, so that one knows what does not fit.
+    Failure failure{};
+    copy_text(nvml::read_versions(nvml).nvml, failure.text);
+    result.add(failure);
+  }
+  return std::move(result).finish(status);
+}
+
 }  // namespace nvml_mig

@@ -27,6 +27,9 @@ Bytes perform(Operation operation, const Arguments& arguments, const std::string
 nvml::Status describe_session(std::uint32_t session, const nvml::Library& nvml,
                               nvml::Devices& devices, Result* result);
 
+// What open answers where NVML was not initialised.
+Bytes describe_refusal(nvml::Status status, const nvml::Library& nvml);
+
 }  // namespace nvml_mig
 
 #endif  // NVML_MIG_ADDON_OPERATIONS_H

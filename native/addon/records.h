@@ -85,7 +85,7 @@ static_assert(sizeof(Outcome) == 8);
 static_assert(offsetof(Outcome, status) == 0);
 static_assert(offsetof(Outcome, call) == 4);
 
-// Follows a failed open: what dlopen said.
+// May follow a failed open: what dlopen said, or of a library that does not fit the kernel module its NVML version.
 struct Failure {
   char text[1024];
 };

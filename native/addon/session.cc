@@ -62,7 +62,7 @@ void Session::run(std::unique_ptr<nvml::Library> library) {
         initialised = status.ok();
         if (initialised) status = describe_session(id_, *library, devices, &result);
         over = !status.ok();
-        bytes = over ? Result().finish(status) : std::move(result).finish(status);
+        bytes = over ? describe_refusal(status, *library) : std::move(result).finish(status);
         break;
       }
       case Job::Kind::kCall:

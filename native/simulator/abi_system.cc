@@ -1,5 +1,6 @@
 // The library itself: init, versions, words for codes.
 #include "calls.h"
+#include "release_stamp.h"
 
 using namespace nvml_mig::simulator;
 
@@ -18,6 +19,14 @@ const char* WordsFor(unsigned code, unsigned branch) {
 #include "error_strings.inc"
   }
   return "Unknown Error";
+}
+
+// The branch of the library's own release, where the node cannot be asked the newest.
+unsigned BranchOfLibrary() {
+  if (const unsigned own = OwnBranch(); own != 0) return own;
+  if (const Image* image = InitialisedImage(); image != nullptr) return image->node().driverBranch;
+  const PreInitImage opened;
+  return opened.get() != nullptr ? opened.get()->node().driverBranch : ~0u;
 }
 
 nvmlReturn_t GiveCudaVersion(const Image& image, int* version) {
@@ -45,13 +54,7 @@ nvmlReturn_t played::nvmlShutdown() {
 }
 
 const char* played::nvmlErrorString(nvmlReturn_t result) {
-  const auto code = static_cast<unsigned>(result);
-  if (const Image* image = InitialisedImage(); image != nullptr) {
-    return WordsFor(code, image->node().driverBranch);
-  }
-  const PreInitImage opened;
-  const bool known = opened.get() != nullptr;
-  return WordsFor(code, known ? opened.get()->node().driverBranch : ~0u);
+  return WordsFor(static_cast<unsigned>(result), BranchOfLibrary());
 }
 
 nvmlReturn_t played::nvmlSystemGetDriverVersion(char* version, unsigned int length) {
@@ -62,6 +65,10 @@ nvmlReturn_t played::nvmlSystemGetDriverVersion(char* version, unsigned int leng
 nvmlReturn_t played::nvmlSystemGetNVMLVersion(char* version, unsigned int length) {
   if (const Image* image = InitialisedImage(); image != nullptr) {
     return GiveText(version, length, image->node().nvmlVersion);
+  }
+  if (const unsigned own = OwnBranch(); own != 0) {
+    if (own < kFirstBranchWithEarlyVersion) return NVML_ERROR_UNINITIALIZED;
+    return GiveText(version, length, OwnRelease().nvmlVersion);
   }
   const PreInitImage opened;
   if (opened.get() == nullptr ||

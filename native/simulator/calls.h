@@ -9,11 +9,11 @@
 #include "machine.h"
 
 // First line of what is played as an exported function: from here on `image` is the node's, and the
-// library is initialised.
-#define NVML_MIG_ENTER()                                       \
-  [[maybe_unused]] ::nvml_mig::simulator::Image* const image = \
-      ::nvml_mig::simulator::InitialisedImage();               \
-  if (image == nullptr) return NVML_ERROR_UNINITIALIZED
+// library is initialised for the driver that is loaded.
+#define NVML_MIG_ENTER()                                                                       \
+  [[maybe_unused]] ::nvml_mig::simulator::Image* const image =                                 \
+      ::nvml_mig::simulator::InitialisedImage();                                               \
+  if (const nvmlReturn_t code = ::nvml_mig::simulator::Enter(image); code != NVML_SUCCESS) return code
 
 namespace nvml_mig::simulator {
 

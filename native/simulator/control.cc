@@ -49,6 +49,40 @@ nvmlReturn_t OnGpu(const Order& order, Rules rules) {
   });
 }
 
+// rules(State&, Reason*), after which the driver is loaded that is installed: one of another release,
+// where an upgrade left its image.
+template <class Rules>
+nvmlReturn_t LoadDriver(const Order& order, Rules rules) {
+  Image installed;
+  const OpenStatus found = installed.OpenSuccessorOf(order.image, order.reason);
+  const bool another = found != OpenStatus::kMissing;
+  if (another && found != OpenStatus::kOpened) return CodeOf(found);
+  const nvmlReturn_t code = ChangeNode(
+      order.image, order.reason,
+      [&](State& state, Outbox&, Reason* why) {
+        const nvmlReturn_t outcome = rules(state, why);
+        if (outcome != NVML_SUCCESS || !another) return outcome;
+        return TranslateInstances(order.image, installed, state, why);
+      },
+      another ? &installed : nullptr);
+  installed.Close();
+  return code;
+}
+
+// A restart also makes /dev anew, where until then the nodes of ended instances stayed.
+nvmlReturn_t RebootNode(const Order& order) {
+  nvmlReturn_t code = LoadDriver(order, [&](State& state, Reason*) {
+    Reboot(order.image, state);
+    return NVML_SUCCESS;
+  });
+  if (code != NVML_SUCCESS) return code;
+  Image loaded;
+  code = CodeOf(loaded.Open(order.image.path(), order.reason));
+  if (code == NVML_SUCCESS) code = CodeOf(RemoveStaleNodes(loaded), order.reason);
+  loaded.Close();
+  return code;
+}
+
 nvmlReturn_t SetRights(const Order& order) {
   const unsigned rights = order.arguments[0];
   if (rights > (kRootRight | kConfigRight | kMonitorRight)) {
@@ -59,16 +93,6 @@ nvmlReturn_t SetRights(const Order& order) {
     state.node.rights = rights;
     return NVML_SUCCESS;
   });
-}
-
-// The nodes that /dev has gathered are gone with the machine's last boot.
-nvmlReturn_t RebootNode(const Order& order) {
-  const nvmlReturn_t code =
-      ChangeNode(order.image, order.reason, [&](State& state, Outbox&, Reason*) {
-        Reboot(order.image, state);
-        return NVML_SUCCESS;
-      });
-  return code != NVML_SUCCESS ? code : CodeOf(RemoveStaleNodes(order.image), order.reason);
 }
 
 nvmlReturn_t FindDevice(const Order& order) {
@@ -105,36 +129,6 @@ nvmlReturn_t PutOnGpu(const Order& order, unsigned id, Place place) {
     if (outcome == NVML_SUCCESS) why->Say("%u", id);
     return outcome;
   });
-}
-
-nvmlReturn_t Inject(const Order& order) {
-  const unsigned* const it = order.arguments;
-  Exported function = Exported::kCount;
-  if (it[0] == 0 && !FindExported(order.name, &function)) {
-    order.reason->Say("The simulator has no function '%s'.", order.name == nullptr ? "" : order.name);
-    return NVML_ERROR_INVALID_ARGUMENT;
-  }
-  if (it[0] > 1 || it[2] == 0 || it[3] == 0 || it[6] < kSimulatorReturn || it[6] > kSimulatorKill ||
-      it[8] > 1) {
-    order.reason->Say("A fault begins with call 1 at the earliest, strikes at least once, and returns, "
-                      "delays, hangs or kills, before or after the effect.");
-    return NVML_ERROR_INVALID_ARGUMENT;
-  }
-  if (function == Exported::nvmlErrorString && it[6] == kSimulatorReturn) {
-    order.reason->Say("nvmlErrorString answers with words, so no code can be returned in its place.");
-    return NVML_ERROR_INVALID_ARGUMENT;
-  }
-  Fault wanted = {};
-  wanted.function = it[0] == 1 ? kAnyFunction : static_cast<std::uint64_t>(function);
-  wanted.pid = it[1];
-  wanted.first = it[2];
-  wanted.times = it[3] == kSimulatorNone ? kForEver : it[3];
-  wanted.chance = it[4] == kSimulatorNone ? kCertain : it[4];
-  wanted.seed = it[5];
-  wanted.action = it[6];
-  wanted.value = it[7];
-  wanted.after = it[8];
-  return AddFault(order.image, wanted, order.reason);
 }
 
 nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
@@ -181,13 +175,13 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
     case kSimulatorFindDevice:
       return FindDevice(order);
     case kSimulatorReloadDriver:
-      return ChangeNode(image, order.reason, [&](State& state, Outbox&, Reason* why) {
+      return LoadDriver(order, [&](State& state, Reason* why) {
         return ReloadDriver(image, state, why);
       });
     case kSimulatorSetRights:
       return SetRights(order);
     case kSimulatorInject:
-      return Inject(order);
+      return InjectFault(image, it, order.name, order.reason);
     case kSimulatorRemoveFault:
       return RemoveFault(image, order.wide(0), order.reason);
     case kSimulatorReleaseFault:
@@ -198,6 +192,9 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
       return CodeOf(image.Retire(), order.reason);
     case kSimulatorCheck:
       return CheckNode(image, order.reason);
+    case kSimulatorDescribe:
+      order.reason->Say("%s", image.node().driverVersion);
+      return NVML_SUCCESS;
     default:
       break;
   }

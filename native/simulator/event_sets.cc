@@ -122,12 +122,13 @@ nvmlReturn_t WaitForEvent(const Image& image, nvmlEventSet_t set, unsigned milli
   const unsigned period = InitPeriod();
   const std::int64_t deadline = NowMicroseconds() + std::int64_t{milliseconds} * 1'000;
   for (;;) {
-    const bool retired = image.retired() != 0;  // asked first: after it nothing more can come
+    const std::uint32_t retired = image.retired();  // asked first: after it nothing more can come
     State state;
     const std::uint64_t change = image.Read(&state);
     const nvmlReturn_t code = TakeEvent(image, state, set, event);
     if (code != NVML_ERROR_TIMEOUT) return code;
-    if (retired) return NVML_ERROR_UNKNOWN;
+    if (retired == kRetiredReplaced) return NVML_ERROR_LIB_RM_VERSION_MISMATCH;
+    if (retired != 0) return NVML_ERROR_UNKNOWN;
     const std::int64_t left = deadline - NowMicroseconds();
     if (left <= 0) return NVML_ERROR_TIMEOUT;
     const std::int64_t slice = std::min((left + 999) / 1'000, kSliceMilliseconds);

@@ -54,8 +54,8 @@ using namespace nvml_mig::simulator;
 #define UNMODELLED(name)                                              \
   NVML_MIG_EXPORT nvmlReturn_t name() {                               \
     return Call(Exported::name, []() -> nvmlReturn_t {                \
-      return InitialisedImage() == nullptr ? NVML_ERROR_UNINITIALIZED \
-                                           : NVML_ERROR_NOT_SUPPORTED; \
+      const nvmlReturn_t code = Enter(InitialisedImage());            \
+      return code == NVML_SUCCESS ? NVML_ERROR_NOT_SUPPORTED : code;  \
     });                                                               \
   }
 #include "unmodelled.inc"

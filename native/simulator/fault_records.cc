@@ -56,6 +56,31 @@ nvmlReturn_t NoSuch(std::uint64_t id, Reason* reason) {
   return NVML_ERROR_NOT_FOUND;
 }
 
+nvmlReturn_t Add(Image& image, const Fault& wanted, Reason* reason) {
+  std::uint64_t id = 0;
+  const ChangeStatus status = image.ChangeCommons([&](Commons& commons) {
+    const std::uint64_t newest = Word(commons.lastFault).load(std::memory_order_relaxed);
+    // The place that was free for longest: a call that was struck by what stood there is over.
+    for (unsigned i = 0; i < kMaxFaults && id == 0; i++) {
+      Fault* const place = &commons.faults[(newest + i) % kMaxFaults];
+      if (Word(place->id).load(std::memory_order_relaxed) != 0) continue;
+      id = newest + 1;
+      Word(commons.lastFault).store(id, std::memory_order_relaxed);
+      Fault fault = wanted;
+      fault.id = id;
+      Write(commons, place, fault);
+    }
+  });
+  if (status != ChangeStatus::kDone) return CodeOf(status, reason);
+  if (id == 0) {
+    reason->Say("%u faults stand in this node, which is all there is room for: remove one first.",
+                kMaxFaults);
+    return NVML_ERROR_INSUFFICIENT_RESOURCES;
+  }
+  reason->Say("%llu", static_cast<unsigned long long>(id));
+  return NVML_SUCCESS;
+}
+
 // change(Commons&, Fault*) on the fault with the id; its code is the outcome.
 template <class Change>
 nvmlReturn_t OnFault(Image& image, std::uint64_t id, Reason* reason, Change change) {
@@ -82,29 +107,34 @@ std::uint64_t NumberOwnCall(unsigned place, std::uint64_t id) {
 
 }  // namespace
 
-nvmlReturn_t AddFault(Image& image, const Fault& wanted, Reason* reason) {
-  std::uint64_t id = 0;
-  const ChangeStatus status = image.ChangeCommons([&](Commons& commons) {
-    const std::uint64_t newest = Word(commons.lastFault).load(std::memory_order_relaxed);
-    // The place that was free for longest: a call that was struck by what stood there is over.
-    for (unsigned i = 0; i < kMaxFaults && id == 0; i++) {
-      Fault* const place = &commons.faults[(newest + i) % kMaxFaults];
-      if (Word(place->id).load(std::memory_order_relaxed) != 0) continue;
-      id = newest + 1;
-      Word(commons.lastFault).store(id, std::memory_order_relaxed);
-      Fault fault = wanted;
-      fault.id = id;
-      Write(commons, place, fault);
-    }
-  });
-  if (status != ChangeStatus::kDone) return CodeOf(status, reason);
-  if (id == 0) {
-    reason->Say("%u faults stand in this node, which is all there is room for: remove one first.",
-                kMaxFaults);
-    return NVML_ERROR_INSUFFICIENT_RESOURCES;
+nvmlReturn_t InjectFault(Image& image, const unsigned* asked, const char* name, Reason* reason) {
+  Exported function = Exported::kCount;
+  if (asked[0] == 0 && !FindExported(name, &function)) {
+    reason->Say("The simulator has no function '%s'.", name == nullptr ? "" : name);
+    return NVML_ERROR_INVALID_ARGUMENT;
   }
-  reason->Say("%llu", static_cast<unsigned long long>(id));
-  return NVML_SUCCESS;
+  const unsigned action = asked[6];
+  if (asked[0] > 1 || asked[2] == 0 || asked[3] == 0 || action < kSimulatorReturn ||
+      action > kSimulatorKill || asked[8] > 1) {
+    reason->Say("A fault begins with call 1 at the earliest, strikes at least once, and returns, "
+                "delays, hangs or kills, before or after the effect.");
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  if (function == Exported::nvmlErrorString && action == kSimulatorReturn) {
+    reason->Say("nvmlErrorString answers with words, so no code can be returned in its place.");
+    return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  Fault wanted = {};
+  wanted.function = asked[0] == 1 ? kAnyFunction : static_cast<std::uint64_t>(function);
+  wanted.pid = asked[1];
+  wanted.first = asked[2];
+  wanted.times = asked[3] == kSimulatorNone ? kForEver : asked[3];
+  wanted.chance = asked[4] == kSimulatorNone ? kCertain : asked[4];
+  wanted.seed = asked[5];
+  wanted.action = action;
+  wanted.value = asked[7];
+  wanted.after = asked[8];
+  return Add(image, wanted, reason);
 }
 
 nvmlReturn_t RemoveFault(Image& image, std::uint64_t id, Reason* reason) {

@@ -14,8 +14,8 @@ inline constexpr std::uint64_t kAnyFunction = ~std::uint64_t{0};
 inline constexpr std::uint64_t kForEver = ~std::uint64_t{0};
 inline constexpr std::uint64_t kCertain = std::uint64_t{1} << 32;
 
-// Adds a fault that is like `wanted`, whose id and counters are not looked at, and says its id.
-nvmlReturn_t AddFault(Image& image, const Fault& wanted, Reason* reason);
+// Adds the fault that the arguments of kSimulatorInject ask for, and says its id.
+nvmlReturn_t InjectFault(Image& image, const unsigned* asked, const char* name, Reason* reason);
 // Takes one out, and says the figures it leaves with.
 nvmlReturn_t RemoveFault(Image& image, std::uint64_t id, Reason* reason);
 // Lets go on what hangs in one.

@@ -66,7 +66,7 @@ OpenStatus Image::Map(const char* path, Reason* reason) {
   return OpenStatus::kOpened;
 }
 
-OpenStatus Image::Open(const char* path, Reason* reason) {
+OpenStatus Image::OpenConstantParts(const char* path, Reason* reason) {
   GuardForks();
   const std::size_t length = std::strlen(path);
   if (length >= sizeof(path_)) {
@@ -77,14 +77,20 @@ OpenStatus Image::Open(const char* path, Reason* reason) {
   if (const OpenStatus mapped = Map(path, reason); mapped != OpenStatus::kOpened) return mapped;
   // A container's directory has a link to the image; what belongs to it lies beside the file itself.
   if (char real[PATH_MAX]; realpath(path, real) != nullptr) std::strcpy(path_, real);
-  if (!VerifyHeader(header(), bytes_, reason) || !VerifyBoards(base_, reason) ||
-      !VerifySlots(reason)) {
+  if (!VerifyHeader(header(), bytes_, reason) || !VerifyBoards(base_, reason)) {
     Close();
     return OpenStatus::kRefused;
   }
   const OpenStatus described = VerifyDescription(path_, header(), reason);
   if (described != OpenStatus::kOpened) Close();
   return described;
+}
+
+OpenStatus Image::Open(const char* path, Reason* reason) {
+  const OpenStatus status = OpenConstantParts(path, reason);
+  if (status != OpenStatus::kOpened || VerifySlots(reason)) return status;
+  Close();
+  return OpenStatus::kRefused;
 }
 
 bool Image::VerifySlots(Reason* reason) { return IsSound() || RepairSlots(reason); }

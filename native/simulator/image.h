@@ -52,10 +52,13 @@ enum class ChangeStatus {
   kReadOnly,   // no right to write the file
   kReplaced,   // the file is gone, or another one has its name
   kRetired,    // the node was closed
+  kSuperseded, // the driver that the image is of was replaced by another
   kTimeout,    // another process held the lock until the deadline
   kSystem,     // out of descriptors or the like
   kDamaged,    // the live part is not what the last change left
 };
+
+class ImageLock;
 
 class Image {
  public:
@@ -66,6 +69,9 @@ class Image {
   // Maps and verifies the file. When the active slot is torn, which only a machine that died can
   // leave behind, the other slot takes its place. On failure `reason` says why and nothing is kept.
   [[nodiscard]] OpenStatus Open(const char* path, Reason* reason);
+  // As Open, for the file beside `before` that is to take its place; kMissing: there is none. Its live
+  // part is not looked at, because it has none yet, or half of one whose writer died.
+  [[nodiscard]] OpenStatus OpenSuccessorOf(const Image& before, Reason* reason);
   void Close();
   [[nodiscard]] bool is_open() const { return base_ != nullptr; }
   // Whether the file at the path that was opened is still the mapped one.
@@ -116,8 +122,11 @@ class Image {
   }
   // As above with bool rules(State&, Outbox&); then published(const State&, change), while other
   // changes are still kept out, unless nothing changed.
+  //
+  // With a successor, opened by OpenSuccessorOf, the copy becomes its live part, beside all of the
+  // commons; then it takes this file's place, and this image is left retired, kRetiredReplaced.
   template <class Rules, class Published>
-  [[nodiscard]] ChangeStatus Change(Rules rules, Published published) {
+  [[nodiscard]] ChangeStatus Change(Rules rules, Published published, Image* successor = nullptr) {
     struct Both {
       Rules& rules;
       Published& published;
@@ -129,7 +138,8 @@ class Image {
          [](void* context, const State& state, std::uint64_t change) {
            static_cast<Both*>(context)->published(state, change);
          },
-         &both});
+         &both},
+        successor);
   }
   // Writes to the commons, with every change kept out: void write(Commons&), whose words are all
   // written as shared ones.
@@ -140,6 +150,10 @@ class Image {
   }
   // Closes the node for changes by anyone; reads go on.
   [[nodiscard]] ChangeStatus Retire();
+
+  // For an image in its place that is kRetiredReplaced: who was putting its successor there died in
+  // between. Does what was left. False when that cannot be done.
+  [[nodiscard]] bool FinishReplacement();
 
   // Whether the active slot is as it was sealed.
   [[nodiscard]] bool IsSound() const;
@@ -158,6 +172,7 @@ class Image {
   std::uint8_t* slot(std::uint64_t number) const { return base_ + header().slotOffset[number & 1]; }
   std::uint64_t ReadPieces(const Piece* pieces, std::size_t count) const;
   OpenStatus Map(const char* path, Reason* reason);
+  OpenStatus OpenConstantParts(const char* path, Reason* reason);
   bool VerifySlots(Reason* reason);
   bool RepairSlots(Reason* reason);
   struct Callbacks {
@@ -165,7 +180,10 @@ class Image {
     void (*published)(void*, const State&, std::uint64_t);
     void* context;
   };
-  ChangeStatus ChangeWith(const Callbacks& callbacks);
+  ChangeStatus ChangeWith(const Callbacks& callbacks, Image* successor);
+  // The lock, for a change that the image still admits.
+  ChangeStatus Admit(ImageLock* lock) const;
+  ChangeStatus TakePlaceOf(Image& before);
   ChangeStatus ChangeCommonsWith(void (*write)(void*, Commons&), void* context);
   void WriteEvents(const Outbox& outbox, std::uint64_t last);
 
@@ -176,6 +194,9 @@ class Image {
   bool writable_ = false;
   char path_[PATH_MAX] = "";
 };
+
+// What a file is called, after the image's own name, that is to take its place.
+inline constexpr char kSuccessorSuffix[] = ".next";
 
 // Path of the file `name` in the directory of the library that holds `symbol`, absolute whatever
 // path the library was loaded by. False when that cannot be told.

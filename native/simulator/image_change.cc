@@ -36,6 +36,13 @@ void StoreWords(std::uint8_t* to, const void* from, std::size_t bytes) {
   }
 }
 
+void CopyWords(std::uint8_t* to, const std::uint8_t* from, std::size_t bytes) {
+  for (std::size_t at = 0; at < bytes; at += 8) {
+    const std::uint64_t word = Shared<std::uint64_t>(from + at).load(std::memory_order_relaxed);
+    Shared<std::uint64_t>(to + at).store(word, std::memory_order_relaxed);
+  }
+}
+
 }  // namespace
 
 void Outbox::Add(std::uint32_t type, unsigned gpu, std::uint64_t data, std::uint8_t gpuInstance,
@@ -70,16 +77,24 @@ bool Image::ReadEvent(std::uint64_t number, Event* out) const {
 
 ChangeStatus Image::ChangeCommonsWith(void (*write)(void*, Commons&), void* context) {
   ImageLock lock;
-  if (const ChangeStatus taken = lock.Take(*this); taken != ChangeStatus::kDone) return taken;
-  if (retired() != 0) return ChangeStatus::kRetired;
+  if (const ChangeStatus taken = Admit(&lock); taken != ChangeStatus::kDone) return taken;
   write(context, commons());
   return ChangeStatus::kDone;
 }
 
-ChangeStatus Image::ChangeWith(const Callbacks& callbacks) {
+// A successor takes the place only once the image before it is retired, so a file that is not the
+// mapped one means the node was removed unless that says otherwise.
+ChangeStatus Image::Admit(ImageLock* lock) const {
+  const ChangeStatus taken = lock->Take(*this);
+  if (taken != ChangeStatus::kDone && taken != ChangeStatus::kReplaced) return taken;
+  const std::uint32_t end = retired();
+  if (end == kRetiredReplaced) return ChangeStatus::kSuperseded;
+  return taken == ChangeStatus::kDone && end != 0 ? ChangeStatus::kRetired : taken;
+}
+
+ChangeStatus Image::ChangeWith(const Callbacks& callbacks, Image* successor) {
   ImageLock lock;
-  if (const ChangeStatus taken = lock.Take(*this); taken != ChangeStatus::kDone) return taken;
-  if (retired() != 0) return ChangeStatus::kRetired;
+  if (const ChangeStatus taken = Admit(&lock); taken != ChangeStatus::kDone) return taken;
 
   const std::uint64_t slotBytes = header().slotBytes;
   const std::uint64_t now = current();
@@ -91,20 +106,32 @@ ChangeStatus Image::ChangeWith(const Callbacks& callbacks) {
   Outbox outbox;
   if (!callbacks.rules(callbacks.context, next.state, outbox)) return ChangeStatus::kDeclined;
   next.state.node.events += outbox.count;
-  if (WordsEqual(&next, slot(now), slotBytes)) return ChangeStatus::kDone;
+  if (successor == nullptr && WordsEqual(&next, slot(now), slotBytes)) return ChangeStatus::kDone;
   SIMULATOR_STEP(ruled);
 
   next.head.seq = now + kAdvance;
   next.head.checksum = Checksum(&next.state, slotBytes - sizeof(Slot));
   SIMULATOR_STEP(sealed);
 
-  WriteEvents(outbox, next.state.node.events);
+  Image& into = successor == nullptr ? *this : *successor;
+  if (successor != nullptr) {
+    const auto* const from = reinterpret_cast<const std::uint8_t*>(&commons());
+    CopyWords(reinterpret_cast<std::uint8_t*>(&into.commons()), from, sizeof(Commons));
+    // No older change is left to fall back on.
+    StoreWords(into.slot(now), &next, slotBytes);
+    Shared<std::uint64_t>(into.slot(now)).store(now, std::memory_order_relaxed);
+  }
+  into.WriteEvents(outbox, next.state.node.events);
   // A reader that meets a word of the new contents then also meets a `current` that tells it so.
   std::atomic_thread_fence(std::memory_order_release);
-  StoreWords(slot(now + kAdvance), &next, slotBytes);
+  StoreWords(into.slot(now + kAdvance), &next, slotBytes);
   SIMULATOR_STEP(written);
-  Shared<std::uint64_t>(&header().current).store(now + kAdvance, std::memory_order_release);
+  Shared<std::uint64_t>(&into.header().current).store(now + kAdvance, std::memory_order_release);
   SIMULATOR_STEP(published);
+  if (successor != nullptr) {
+    const ChangeStatus placed = successor->TakePlaceOf(*this);
+    if (placed != ChangeStatus::kDone) return placed;
+  }
   callbacks.published(callbacks.context, next.state, now + kAdvance);
   WakeWaiters();
   return ChangeStatus::kDone;

@@ -9,6 +9,7 @@
 #include "gpm.h"
 #include "image_lock.h"
 #include "presence.h"
+#include "release_stamp.h"
 #include "seen_devices.h"
 
 namespace nvml_mig::simulator {
@@ -27,6 +28,9 @@ std::atomic<unsigned> period{0};
 // return from a call of the last initialised period may still be reading it.
 constinit Image images[2];
 std::atomic<Image*> image{nullptr};
+// What took the place of the image in use, if a driver of another release was loaded meanwhile. Only
+// the holder of a PreInitImage has to do with it.
+constinit Image newest;
 char imagePath[PATH_MAX];
 
 // What a container's library found beside itself: never changed, so it is looked for once.
@@ -66,21 +70,22 @@ __attribute__((destructor)) void Unload() {
   }
   image.store(nullptr, std::memory_order_release);
   for (Image& it : images) it.Close();
+  newest.Close();
   pthread_mutex_unlock(&library);
 }
 
-nvmlReturn_t CodeOf(OpenStatus status) {
-  switch (status) {
-    case OpenStatus::kOpened:
-      return NVML_SUCCESS;
-    case OpenStatus::kMissing:
-      return NVML_ERROR_DRIVER_NOT_LOADED;
-    case OpenStatus::kForbidden:
-      return NVML_ERROR_NO_PERMISSION;
-    case OpenStatus::kRefused:
-      break;
+// Opens what lies at the path, after making good what a process left that died while it put another
+// image there.
+nvmlReturn_t OpenAtPath(Image* it, Reason* reason) {
+  for (;;) {
+    const nvmlReturn_t code = CodeOf(it->Open(imagePath, reason));
+    if (code != NVML_SUCCESS || it->retired() != kRetiredReplaced) return code;
+    const bool finished = it->FinishReplacement();
+    it->Close();
+    if (finished) continue;
+    reason->Say("A driver of another release is being loaded.");
+    return NVML_ERROR_LIB_RM_VERSION_MISMATCH;
   }
-  return NVML_ERROR_UNKNOWN;
 }
 
 // With the library's lock held.
@@ -99,11 +104,13 @@ Image* OpenImage(nvmlReturn_t* code, Reason* reason) {
   if (*code != NVML_SUCCESS) return nullptr;
   Image* const open = image.load(std::memory_order_acquire);
   const bool inUse = initialised.load(std::memory_order_relaxed) != 0;
-  if (open != nullptr && (inUse || open->IsInPlace())) return open;
+  const bool superseded = open != nullptr && open->retired() == kRetiredReplaced;
+  if (open != nullptr && !superseded && (inUse || open->IsInPlace())) return open;
 
-  Image* const next = open == &images[0] ? &images[1] : &images[0];
+  Image* const unused = open == &images[0] ? &images[1] : &images[0];
+  Image* const next = inUse ? &newest : unused;
   next->Close();
-  *code = CodeOf(next->Open(imagePath, reason));
+  *code = OpenAtPath(next, reason);
   if (*code != NVML_SUCCESS) return nullptr;
   State state;
   next->Read(&state);
@@ -112,7 +119,7 @@ Image* OpenImage(nvmlReturn_t* code, Reason* reason) {
     *code = NVML_ERROR_UNKNOWN;
     return nullptr;
   }
-  image.store(next, std::memory_order_release);
+  if (!inUse) image.store(next, std::memory_order_release);
   return next;
 }
 
@@ -135,6 +142,10 @@ void SeeAfresh(const Image& node) {
 nvmlReturn_t Initialise() {
   const PreInitImage opened;
   if (opened.get() == nullptr) return opened.code();
+  const bool forModuleBefore = opened.get() != image.load(std::memory_order_relaxed);
+  if (forModuleBefore || !ServesModule(opened.get()->node())) {
+    return NVML_ERROR_LIB_RM_VERSION_MISMATCH;
+  }
   if (initialised.load(std::memory_order_relaxed) == 0) {
     period.fetch_add(1);
     SeeAfresh(*opened.get());
@@ -172,6 +183,20 @@ PreInitImage::PreInitImage() {
 
 PreInitImage::~PreInitImage() { pthread_mutex_unlock(&library); }
 
+nvmlReturn_t CodeOf(OpenStatus status) {
+  switch (status) {
+    case OpenStatus::kOpened:
+      return NVML_SUCCESS;
+    case OpenStatus::kMissing:
+      return NVML_ERROR_DRIVER_NOT_LOADED;
+    case OpenStatus::kForbidden:
+      return NVML_ERROR_NO_PERMISSION;
+    case OpenStatus::kRefused:
+      break;
+  }
+  return NVML_ERROR_UNKNOWN;
+}
+
 nvmlReturn_t CodeOf(ChangeStatus status, Reason* reason) {
   switch (status) {
     case ChangeStatus::kDone:
@@ -187,6 +212,9 @@ nvmlReturn_t CodeOf(ChangeStatus status, Reason* reason) {
     case ChangeStatus::kRetired:
       reason->Say("The node was closed.");
       return NVML_ERROR_DRIVER_NOT_LOADED;
+    case ChangeStatus::kSuperseded:
+      reason->Say("A driver of another release was loaded since this process was initialised.");
+      return NVML_ERROR_LIB_RM_VERSION_MISMATCH;
     case ChangeStatus::kTimeout:
       reason->Say("Another process, perhaps a stopped one, holds the node's lock.");
       return NVML_ERROR_TIMEOUT;

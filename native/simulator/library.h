@@ -30,6 +30,13 @@ Image* InitialisedImage();
 // on.
 const View* CallersView();
 
+// What every call that needs init begins with, on what InitialisedImage() gave. A process whose driver
+// was replaced by one of another release has a library that does not fit any more.
+inline nvmlReturn_t Enter(const Image* image) {
+  if (image == nullptr) return NVML_ERROR_UNINITIALIZED;
+  return image->retired() == kRetiredReplaced ? NVML_ERROR_LIB_RM_VERSION_MISMATCH : NVML_SUCCESS;
+}
+
 // The rights of this process's callers: the node's, but in a container the container's.
 inline unsigned CallerRights(const NodeState& node) {
   const View* const view = CallersView();
@@ -41,7 +48,8 @@ inline unsigned CallerRights(const NodeState& node) {
 unsigned InitPeriod();
 
 // The image whether or not the library is initialised, for the few functions that work before init;
-// nothing else of the library can begin or end while one of these is there.
+// nothing else of the library can begin or end while one of these is there. It is that of the driver
+// that is loaded now, also while this process is still initialised for the one before.
 class PreInitImage {
  public:
   PreInitImage();
@@ -60,14 +68,17 @@ class PreInitImage {
   Reason reason_;
 };
 
-// The code for a change that the image did not take.
+// The code for an image that could not be opened, and for a change that the image did not take.
+nvmlReturn_t CodeOf(OpenStatus status);
 nvmlReturn_t CodeOf(ChangeStatus status, Reason* reason);
 
 // Runs rules(State&, Outbox&, Reason*) as one change of the node: its code is the outcome. What it
 // leaves is published when that is NVML_SUCCESS and the state is a possible one; then who waits for
-// events is told, and root/ shows the instances that there are.
+// events is told, and root/ shows the instances that there are. A successor takes the image's place
+// with it.
 template <class Rules>
-nvmlReturn_t ChangeNode(Image& image, Reason* reason, Rules rules) {
+nvmlReturn_t ChangeNode(Image& image, Reason* reason, Rules rules, Image* successor = nullptr) {
+  Image& after = successor == nullptr ? image : *successor;
   nvmlReturn_t outcome = NVML_ERROR_UNKNOWN;
   State before;
   auto checked = [&](State& state, Outbox& outbox) {
@@ -75,17 +86,17 @@ nvmlReturn_t ChangeNode(Image& image, Reason* reason, Rules rules) {
     ForgetEndedClients(state.node);
     outcome = rules(state, outbox, reason);
     if (outcome != NVML_SUCCESS) return false;
-    if (!CheckState(image, state, reason)) {
+    if (!CheckState(after, state, reason)) {
       outcome = NVML_ERROR_UNKNOWN;
       return false;
     }
-    TellMigChanges(image, before, state, &outbox);
+    TellMigChanges(after, before, state, &outbox);
     return true;
   };
   auto published = [&](const State& state, std::uint64_t change) {
-    ShowInstances(image, before, state, change);
+    ShowInstances(after, before, state, change);
   };
-  const ChangeStatus status = image.Change(checked, published);
+  const ChangeStatus status = image.Change(checked, published, successor);
   if (status == ChangeStatus::kDone || status == ChangeStatus::kDeclined) return outcome;
   return CodeOf(status, reason);
 }

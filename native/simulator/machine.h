@@ -81,6 +81,10 @@ struct ClientPlace {
 nvmlReturn_t ResetGpu(const GpuEdit& at, Reason* reason);
 void Reboot(const Image& image, State& state);
 nvmlReturn_t ReloadDriver(const Image& image, State& state, Reason* reason);
+// Instances know their profiles by their places in the board's list, which another release may have in
+// another order (machine_upgrade.cc).
+nvmlReturn_t TranslateInstances(const Image& before, const Image& after, State& state,
+                                Reason* reason);
 // A client that is there already has its memory changed; what is said of its process holds wherever
 // that process runs. kNoReading: nobody can tell how much memory it has.
 nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, const ClientProcess& process,

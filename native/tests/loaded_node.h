@@ -20,7 +20,17 @@ namespace nvml_mig::tests {
 
 class LoadedNode {
  public:
-  explicit LoadedNode(const std::vector<std::uint8_t>& image) : directory(image) { Load(); }
+  // With the built library, or with one made from it.
+  explicit LoadedNode(const std::vector<std::uint8_t>& image,
+                      const std::vector<std::uint8_t>* library = nullptr)
+      : directory(image) {
+    if (library == nullptr) {
+      std::filesystem::copy_file(SIMULATOR_LIBRARY, path());
+    } else {
+      WriteFile(path(), *library);
+    }
+    Load();
+  }
   // A container of a node.
   LoadedNode(const LoadedNode& host, const simulator::View& view) {
     std::filesystem::create_symlink(host.directory.image_path(), directory.image_path());

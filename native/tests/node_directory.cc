@@ -94,6 +94,14 @@ std::vector<std::uint8_t> MakeImage(const Node& node, const std::vector<GpuBoard
   return image;
 }
 
+void WriteFile(const std::string& path, const std::vector<std::uint8_t>& bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file.write(reinterpret_cast<const char*>(bytes.data()),
+             static_cast<std::streamsize>(bytes.size()));
+  file.close();
+  REQUIRE(file.good());
+}
+
 NodeDirectory::NodeDirectory() {
   char name[] = "/tmp/nvml-mig-test-XXXXXX";
   REQUIRE(mkdtemp(name) != nullptr);
@@ -110,11 +118,7 @@ NodeDirectory::~NodeDirectory() {
 }
 
 void NodeDirectory::Write(const std::vector<std::uint8_t>& image) const {
-  std::ofstream file(image_path(), std::ios::binary);
-  file.write(reinterpret_cast<const char*>(image.data()),
-             static_cast<std::streamsize>(image.size()));
-  file.close();
-  REQUIRE(file.good());
+  WriteFile(image_path(), image);
 }
 
 void NodeDirectory::Replace(const std::vector<std::uint8_t>& image) const {

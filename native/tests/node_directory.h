@@ -23,6 +23,8 @@ simulator::GpuBoard& BoardOf(std::vector<std::uint8_t>& image, unsigned gpu);
 std::uint8_t* SlotOf(std::vector<std::uint8_t>& image, unsigned slot);
 simulator::State& StateOf(std::vector<std::uint8_t>& image, unsigned slot);
 
+void WriteFile(const std::string& path, const std::vector<std::uint8_t>& bytes);
+
 class NodeDirectory {
  public:
   NodeDirectory();

@@ -12,6 +12,7 @@ import { openNode } from '../helpers/node.js'
 
 const A100: SimulateOptions = { gpus: ['A100-SXM4-40GB'] }
 const MODE = 'nvmlDeviceGetMigMode'
+const SET_MODE = 'nvmlDeviceSetMigMode'
 const CREATE = 'nvmlDeviceCreateGpuInstance'
 
 /** Once it has fired, which it has before it acts. Nothing tells of it but the question. */
@@ -104,7 +105,7 @@ t.test('a call that hangs goes on when it is released', async t => {
 
 t.test('a session whose call hangs is closed all the same', async t => {
   const { node, nvml } = await openNode(t, A100)
-  const fault = node.inject({ call: 'nvmlDeviceSetMigMode', hangs: true })
+  const fault = node.inject({ call: SET_MODE, hangs: true })
   const call = nvml.gpu(0).setMigMode(true)
   await fired(fault)
   const ends = nvml.close({ timeoutMs: 20 })
@@ -115,11 +116,11 @@ t.test('a session whose call hangs is closed all the same', async t => {
 
 t.test('a process is killed before the effect, and after it', async t => {
   const { node, nvml } = await openNode(t, { gpus: ['H100-SXM5-80GB'] })
-  const script = fileURLToPath(new URL('../helpers/processes/change-mode.ts', import.meta.url))
+  const script = fileURLToPath(new URL('../helpers/processes/change-mode.mjs', import.meta.url))
   for (const after of [false, true]) {
-    const child = fork(script, [node.library], { execArgv: process.execArgv })
+    const child = fork(script, [node.library], { execArgv: [] })
     await once(child, 'message')
-    const fault = node.inject({ call: 'nvmlDeviceSetMigMode', kills: true, after, pid: child.pid! })
+    const fault = node.inject({ call: SET_MODE, kills: true, after, pid: child.pid! })
     child.send('go')
     t.same(await once(child, 'exit'), [null, 'SIGKILL'])
     t.match(fault, { matched: 1, fired: 1 })
@@ -178,29 +179,29 @@ t.test('a node that is made with faults has them from the first call on', async 
   const dir = join(t.testdir(), 'node')
   const faults: FaultOptions[] = [
     { call: 'nvmlInit_v2', nth: 1, returns: 'NO_PERMISSION' },
-    { call: MODE, nth: 2, times: Number.POSITIVE_INFINITY, returns: 'GPU_IS_LOST' }
+    { call: SET_MODE, nth: 2, times: Number.POSITIVE_INFINITY, returns: 'GPU_IS_LOST' }
   ]
   const node = await simulate({ ...A100, dir, faults })
   await t.rejects(open({ library: node.library }), { code: 'NO_PERMISSION', call: 'nvmlInit_v2' })
   await using nvml = await open({ library: node.library })
-  await nvml.gpu(0).migMode()
-  await t.rejects(nvml.gpu(0).migMode(), { code: 'GPU_IS_LOST' })
-  await t.rejects(nvml.gpu(0).migMode(), { code: 'GPU_IS_LOST' })
+  await nvml.gpu(0).setMigMode(true)
+  await t.rejects(nvml.gpu(0).setMigMode(false), { code: 'GPU_IS_LOST' })
+  await t.rejects(nvml.gpu(0).setMigMode(false), { code: 'GPU_IS_LOST' })
   t.match(node.faults(), [
     { call: 'nvmlInit_v2', matched: 2, fired: 1 },
-    { call: MODE, matched: 3, fired: 2 }
+    { call: SET_MODE, matched: 3, fired: 2 }
   ])
   const written = JSON.parse(readFileSync(join(dir, 'node.json'), 'utf8')).request.faults
   const usual = { chance: 1, seed: 0, pid: null, after: false }
   t.same(written, [
     { call: 'nvmlInit_v2', nth: 1, times: 1, ...usual, returns: 4 },
-    { call: MODE, nth: 2, times: null, ...usual, returns: 15 }
+    { call: SET_MODE, nth: 2, times: null, ...usual, returns: 15 }
   ])
 
   const again = await simulate({ ...A100, dir, faults })
   t.match(again.faults(), [{ fired: 1 }, { fired: 2 }], 'who takes the node again sees what fired')
   again.faults()[0]!.remove()
-  t.match(node.faults(), [{ call: MODE }])
+  t.match(node.faults(), [{ call: SET_MODE }])
   await t.rejects(simulate({ ...A100, dir }), {
     code: 'DIFFERENT_NODE',
     message: /holds another node: faults of its own, not these\. /

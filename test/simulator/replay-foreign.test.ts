@@ -142,7 +142,7 @@ t.test('a board that the simulator has no row of', async t => {
 t.test('a driver newer than the simulator knows, and a slot past its last', async t => {
   const [gpu] = imaginary().gpus
   const [small, large] = gpu!.profiles!
-  const profiles = [small!, profile('2g.40gb+new', { id: 99, slot: 40, slices: 2, starts: [0, 2], size: 2 }), large!]
+  const profiles = [small!, profile('2g.40gb+new', { id: 99, slot: 30, slices: 2, starts: [0, 2], size: 2 }), large!]
   await roundTrip(t, 'played as the newest is', imaginary({ profiles }, { version: '700.10', nvml: '14.700.10', cuda: '15.1' }))
 })
 

@@ -18,13 +18,16 @@ enum class Step : unsigned {
   word_written,
   written,
   published,
+  superseded,  // this and the next only where a successor takes the image's place
+  renamed,
   unlocked,
 };
 
 inline const char* Name(Step step) {
   constexpr const char* names[] = {"none",   "before_mutex", "mutex_held",   "descriptor_open",
                                    "locked", "copied",       "ruled",        "sealed",
-                                   "word_written", "written", "published",   "unlocked"};
+                                   "word_written", "written", "published",   "superseded",
+                                   "renamed", "unlocked"};
   return names[static_cast<unsigned>(step)];
 }
 

@@ -71,6 +71,7 @@ const char* Name(ChangeStatus status) {
     case ChangeStatus::kReadOnly: return "read-only";
     case ChangeStatus::kReplaced: return "replaced";
     case ChangeStatus::kRetired: return "retired";
+    case ChangeStatus::kSuperseded: return "superseded";
     case ChangeStatus::kTimeout: return "timeout";
     case ChangeStatus::kSystem: return "system";
     case ChangeStatus::kDamaged: return "damaged";
