@@ -33,6 +33,7 @@ class LoadedNode {
   }
   // A container of a node.
   LoadedNode(const LoadedNode& host, const simulator::View& view) {
+    std::filesystem::copy_file(SIMULATOR_LIBRARY, path());
     std::filesystem::create_symlink(host.directory.image_path(), directory.image_path());
     std::ofstream(directory.path() + "/node.view", std::ios::binary)
         .write(reinterpret_cast<const char*>(&view), sizeof(view));
@@ -89,7 +90,6 @@ class LoadedNode {
 
  private:
   void Load() {
-    std::filesystem::copy_file(SIMULATOR_LIBRARY, path());
     library_ = dlopen(path().c_str(), RTLD_NOW | RTLD_LOCAL);
     REQUIRE_MESSAGE(library_ != nullptr, dlerror());
 #define NVML_SYMBOL(name, ret, args) name = Find<decltype(name)>(#name);
