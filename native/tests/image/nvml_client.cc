@@ -123,7 +123,7 @@ int Call(nvmlReturn_t (*function)(Arguments...)) {
   return function(Argument<Arguments>()...);
 }
 int Call(const char* (*function)(nvmlReturn_t)) {
-  return function(NVML_ERROR_UNINITIALIZED) == nullptr ? -1 : NVML_SUCCESS;
+  return function(NVML_ERROR_UNINITIALIZED) == nullptr ? -1 : 0;
 }
 
 // Functions that need no init: those that make one, and what works before it.
