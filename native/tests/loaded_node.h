@@ -24,12 +24,7 @@ class LoadedNode {
   explicit LoadedNode(const std::vector<std::uint8_t>& image,
                       const std::vector<std::uint8_t>* library = nullptr)
       : directory(image) {
-    if (library == nullptr) {
-      std::filesystem::copy_file(SIMULATOR_LIBRARY, path());
-    } else {
-      WriteFile(path(), *library);
-    }
-    Load();
+    Load(library);
   }
   // A container of a node.
   LoadedNode(const LoadedNode& host, const simulator::View& view) {
@@ -90,7 +85,12 @@ class LoadedNode {
 #include "abi/symbols.h"
 
  private:
-  void Load() {
+  void Load(const std::vector<std::uint8_t>* library = nullptr) {
+    if (library == nullptr) {
+      std::filesystem::copy_file(SIMULATOR_LIBRARY, path());
+    } else {
+      WriteFile(path(), *library);
+    }
     library_ = dlopen(path().c_str(), RTLD_NOW | RTLD_LOCAL);
     REQUIRE_MESSAGE(library_ != nullptr, dlerror());
 #define NVML_SYMBOL(name, ret, args) name = Find<decltype(name)>(#name);

@@ -64,28 +64,51 @@ const SimulatorControl& Control() {
   return *static_cast<const SimulatorControl*>(table);
 }
 
-// One command by itself; the table's own function takes its words as one list, which always has this
-// many.
+// A fault returns a code of NVML: one that kills or hangs would end the program that is fuzzed.
+void Tame(unsigned command, unsigned* words) {
+  if (command != kSimulatorInject) return;
+  words[6] = kSimulatorReturn;
+  words[7] %= NVML_ERROR_RESET_TYPE_NOT_SUPPORTED + 1;
+}
+
+// A wait is no longer than a blink.
+constexpr unsigned kLongestWait = 2;
+nvmlReturn_t Wait(nvmlEventSet_t set, nvmlEventData_t* data, unsigned timeoutms) {
+  return nvmlEventSetWait(set, data, timeoutms % (kLongestWait + 1));
+}
+nvmlReturn_t Wait_v2(nvmlEventSet_t set, nvmlEventData_t* data, unsigned timeoutms) {
+  return nvmlEventSetWait_v2(set, data, timeoutms % (kLongestWait + 1));
+}
+template <class Function>
+Function* Tamed(Function* function) { return function; }
+auto Tamed(nvmlReturn_t (*function)(nvmlEventSet_t, nvmlEventData_t*, unsigned)) {
+  return function == nvmlEventSetWait ? Wait : Wait_v2;
+}
+
+// One command by itself; the table's own function takes its words as one list, which always has
+// kSimulatorMaxArguments. The last ones no command has.
 template <unsigned command>
 nvmlReturn_t CommandOf(unsigned a, unsigned b, unsigned c, unsigned d, unsigned e, unsigned f,
-                       char* text, unsigned length) {
-  const unsigned words[] = {a, b, c, d, e, f};
-  static_assert(std::size(words) == kSimulatorMaxArguments);
-  return Control().command(static_cast<SimulatorCommand>(command), words, text, length);
+                       unsigned g, unsigned h, unsigned i, const char* name, char* text,
+                       unsigned length) {
+  unsigned words[kSimulatorMaxArguments] = {a, b, c, d, e, f, g, h, i};
+  Tame(command, words);
+  return Control().command(static_cast<SimulatorCommand>(command), words, name, text, length);
 }
 
 // More than there are: what is no command is asked for, too.
 template <unsigned... commands>
 void AddCommands(Ring<Call>* ring, std::integer_sequence<unsigned, commands...>) {
   (Add(ring, "command " + std::to_string(commands),
-       "(unsigned a, unsigned b, unsigned c, unsigned d, unsigned e, unsigned f, char* text, "
-       "unsigned length)", CommandOf<commands>), ...);
+       "(unsigned a, unsigned b, unsigned c, unsigned d, unsigned e, unsigned f, unsigned g, "
+       "unsigned h, unsigned i, const char* name, char* text, unsigned length)",
+       CommandOf<commands>), ...);
 }
 
 Ring<Call> MakeCalls() {
   Ring<Call> ring;
-#define NVML_SYMBOL(name, result, list) Add(&ring, #name, #list, name);
-#define NVML_CLIENT_SYMBOL(name, result, list) Add(&ring, #name, #list, name);
+#define NVML_SYMBOL(name, result, list) Add(&ring, #name, #list, Tamed(name));
+#define NVML_CLIENT_SYMBOL(name, result, list) Add(&ring, #name, #list, Tamed(name));
 #include "abi/symbols.h"
   ring.Add("node replaced", [](const Record& record, Known*) {
     Place(Nodes().At(Bytes(record).Take<std::uint32_t>()).files);
@@ -99,7 +122,7 @@ Ring<Call> MakeCalls() {
     const std::uint32_t which = Bytes(record).Take<std::uint32_t>();
     return Checked("an unmodelled function", kUnmodelled[which % std::size(kUnmodelled)]());
   });
-  AddCommands(&ring, std::make_integer_sequence<unsigned, 20>());
+  AddCommands(&ring, std::make_integer_sequence<unsigned, 24>());
   Add(&ring, "calls", "(const char* function)", Control().calls);
   return ring;
 }
@@ -116,7 +139,7 @@ nvmlReturn_t Command(SimulatorCommand command, const std::vector<unsigned>& argu
   unsigned words[kSimulatorMaxArguments] = {};
   std::copy(arguments.begin(), arguments.end(), words);
   char text[512] = "";
-  const nvmlReturn_t code = Control().command(command, words, text, sizeof(text));
+  const nvmlReturn_t code = Control().command(command, words, nullptr, text, sizeof(text));
   if (sentence != nullptr) *sentence = text;
   return code;
 }
