@@ -34,7 +34,7 @@ constinit Image newest;
 char imagePath[PATH_MAX];
 
 // What a container's library found beside itself: never changed, so it is looked for once.
-constinit View view;
+constinit View view = {};
 std::atomic<const View*> callersView{nullptr};
 bool viewIsKnown = false;
 char viewPath[PATH_MAX];

@@ -28,11 +28,9 @@ class LoadedNode {
   }
   // A container of a node.
   LoadedNode(const LoadedNode& host, const simulator::View& view) {
-    std::filesystem::copy_file(SIMULATOR_LIBRARY, path());
     std::filesystem::create_symlink(host.directory.image_path(), directory.image_path());
     std::ofstream(directory.path() + "/node.view", std::ios::binary)
         .write(reinterpret_cast<const char*>(&view), sizeof(view));
-    std::filesystem::copy_file(SIMULATOR_LIBRARY, path());
     Load();
   }
   ~LoadedNode() { dlclose(library_); }

@@ -73,7 +73,7 @@ void Tame(unsigned command, unsigned* words) {
 
 // A wait is no longer than a blink.
 constexpr unsigned kLongestWait = 2;
-nvmlReturn_t Wait(nvmlEventSet_t set, nvmlEventData_t* data, unsigned timeoutms) {
+nvmlReturn_t Wait(nvmlEventSet_t set, nvmlEventData_v1_t* data, unsigned timeoutms) {
   return nvmlEventSetWait(set, data, timeoutms % (kLongestWait + 1));
 }
 nvmlReturn_t Wait_v2(nvmlEventSet_t set, nvmlEventData_t* data, unsigned timeoutms) {
@@ -81,9 +81,8 @@ nvmlReturn_t Wait_v2(nvmlEventSet_t set, nvmlEventData_t* data, unsigned timeout
 }
 template <class Function>
 Function* Tamed(Function* function) { return function; }
-auto Tamed(nvmlReturn_t (*function)(nvmlEventSet_t, nvmlEventData_t*, unsigned)) {
-  return function == nvmlEventSetWait ? Wait : Wait_v2;
-}
+auto Tamed(decltype(&nvmlEventSetWait)) { return Wait; }
+auto Tamed(decltype(&nvmlEventSetWait_v2)) { return Wait_v2; }
 
 // One command by itself; the table's own function takes its words as one list, which always has
 // kSimulatorMaxArguments. The last ones no command has.

@@ -74,7 +74,7 @@ void Learn(Known* known) {
 
 void BringToLife() {
   Command(kSimulatorReboot);
-  Command(kSimulatorSetRights, {kRootRight});
+  Command(kSimulatorSetRights, {simulator::kRootRight});
   EachGpu(EnableMig);
   EachGpu([](unsigned, nvmlDevice_t device) { CreateAll(device); });
 }
