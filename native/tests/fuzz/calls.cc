@@ -9,6 +9,7 @@
 #include "arguments.h"
 #include "node.h"
 #include "simulator/exported.h"
+#include "simulator/fault_records.h"
 #include "simulator/library.h"
 
 // The functions that answer NOT_SUPPORTED have names and no parameters.
@@ -59,8 +60,12 @@ void Add(Ring<Call>* ring, const std::string& name, const char* list, Result (*f
 }
 
 const SimulatorControl& Control() {
-  const void* table = nullptr;
-  MUST(nvmlInternalGetExportTable(&table, kSimulatorControlGuid) == NVML_SUCCESS, "No control table.");
+  // Asked for once: a fault that an input injects may strike this function, too.
+  static const void* const table = [] {
+    const void* it = nullptr;
+    MUST(nvmlInternalGetExportTable(&it, kSimulatorControlGuid) == NVML_SUCCESS, "No control table.");
+    return it;
+  }();
   return *static_cast<const SimulatorControl*>(table);
 }
 
@@ -143,7 +148,20 @@ nvmlReturn_t Command(SimulatorCommand command, const std::vector<unsigned>& argu
   return code;
 }
 
+void EndFaults() {
+  const simulator::PreInitImage opened;
+  if (opened.get() == nullptr) return;
+  for (unsigned place = 0; place < simulator::kMaxFaults; place++) {
+    simulator::Fault fault;
+    simulator::Reason reason;
+    if (simulator::ReadFault(*opened.get(), place, &fault)) {
+      simulator::RemoveFault(*opened.get(), fault.id, &reason);
+    }
+  }
+}
+
 void ShutDown() {
+  EndFaults();
   while (simulator::InitialisedImage() != nullptr) nvmlShutdown();
 }
 

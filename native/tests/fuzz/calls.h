@@ -24,6 +24,8 @@ const Ring<Call>& Calls();
 nvmlReturn_t Command(SimulatorCommand command, const std::vector<unsigned>& arguments = {},
                      std::string* sentence = nullptr);
 
+// Takes out the faults that stand in the node, so that what follows answers for itself.
+void EndFaults();
 // Shuts down until nothing is initialised, however often it was.
 void ShutDown();
 

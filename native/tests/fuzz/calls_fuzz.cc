@@ -17,6 +17,7 @@ namespace {
 void CheckNode() {
   using namespace nvml_mig::simulator;
   std::string sentence;
+  EndFaults();
   const nvmlReturn_t code = nvmlInit_v2();
   if (code == NVML_ERROR_DRIVER_NOT_LOADED && !IsPlaced()) return;
   MUST(code == NVML_SUCCESS, "After the calls init answers %d.", code);

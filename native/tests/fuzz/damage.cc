@@ -10,7 +10,7 @@ namespace {
 
 using simulator::ImageHeader;
 
-enum Part { kImageHeader, kNode, kGpuBoard, kSlot, kNodeState, kGpuState };
+enum Part { kImageHeader, kNode, kGpuBoard, kSlot, kNodeState, kGpuState, kCommons };
 
 struct List {
   std::size_t count, stride;
@@ -44,6 +44,7 @@ std::size_t PartAt(Part part, const ImageHeader& header, Bytes& bytes) {
     case kGpuState:
       return slot + sizeof(simulator::Slot) + sizeof(simulator::NodeState) +
              gpu * sizeof(simulator::GpuState);
+    case kCommons: return header.commonsOffset;
   }
   return 0;
 }

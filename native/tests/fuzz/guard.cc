@@ -57,7 +57,8 @@ void PoisonGaps(const char* image) {
   Section sections[] = {{0, sizeof(header)},
                         {header.boardsOffset, header.boardsBytes},
                         {header.slotOffset[0], header.slotBytes},
-                        {header.slotOffset[1], header.slotBytes}};
+                        {header.slotOffset[1], header.slotBytes},
+                        {header.commonsOffset, header.commonsBytes}};
   std::sort(std::begin(sections), std::end(sections),
             [](const Section& a, const Section& b) { return a.at < b.at; });
   for (std::size_t i = 1; i < std::size(sections); i++) {

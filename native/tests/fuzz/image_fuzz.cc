@@ -23,6 +23,7 @@ void CheckRefusal(nvmlReturn_t code) {
 
 // An image that was taken once is taken again, as long as it is there.
 bool Initialise() {
+  EndFaults();
   const nvmlReturn_t code = nvmlInit_v2();
   if (code == NVML_ERROR_DRIVER_NOT_LOADED && !IsPlaced()) return false;
   MUST(code == NVML_SUCCESS, "The image was taken, and then init answers %d.", code);
@@ -47,6 +48,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::size_t edits = std::min<std::size_t>(program.head.edits, program.records.size());
   Files files = node.files;
   for (std::size_t i = 0; i < edits; i++) Damage(program.records[i], node.files, &files);
+  Disarm(&files.image);
   Seal(program.head, &files.image);
   Place(files);
 

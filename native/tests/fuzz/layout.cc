@@ -37,7 +37,8 @@ FileBytes LaidOut(const FileBytes& image, std::uint32_t gpus, std::size_t gap) {
   header.slotOffset[1] = header.slotOffset[0] + header.slotBytes + gap;
   header.boardsOffset = header.slotOffset[1] + header.slotBytes + gap;
   header.boardsBytes = sizeof(Node) + gpus * sizeof(GpuBoard);
-  header.fileBytes = header.boardsOffset + header.boardsBytes;
+  header.commonsOffset = header.boardsOffset + RoundUp(header.boardsBytes) + gap;
+  header.fileBytes = header.commonsOffset + header.commonsBytes;
   FileBytes laid(header.fileBytes);
   std::memcpy(laid.data(), &header, sizeof(header));
   CopyItems(&image[old.boardsOffset], old.gpuCount, &laid[header.boardsOffset], gpus, sizeof(Node),
@@ -46,8 +47,18 @@ FileBytes LaidOut(const FileBytes& image, std::uint32_t gpus, std::size_t gap) {
     CopyItems(&image[old.slotOffset[slot]], old.gpuCount, &laid[header.slotOffset[slot]], gpus,
               sizeof(Slot) + sizeof(NodeState), sizeof(GpuState));
   }
+  std::memcpy(&laid[header.commonsOffset], &image[old.commonsOffset], header.commonsBytes);
   Seal({}, &laid);
   return laid;
+}
+
+void Disarm(FileBytes* image) {
+  if (image->size() < sizeof(ImageHeader)) return;
+  const std::uint64_t at = reinterpret_cast<const ImageHeader*>(image->data())->commonsOffset;
+  if (at > image->size() || sizeof(Commons) > image->size() - at) return;
+  std::uint8_t* const commons = image->data() + at;
+  std::memset(commons + offsetof(Commons, armed), 0, sizeof(Commons::armed));
+  std::memset(commons + offsetof(Commons, faults), 0, sizeof(Commons::faults));
 }
 
 void Seal(const Head& head, FileBytes* image) {

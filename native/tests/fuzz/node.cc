@@ -124,6 +124,7 @@ void Restore(const Node& node) {
     };
     put(offsetof(simulator::ImageHeader, current), sizeof(simulator::ImageHeader));
     for (const std::uint64_t slot : header->slotOffset) put(slot, slot + header->slotBytes);
+    put(header->commonsOffset, header->commonsOffset + header->commonsBytes);
     return;
   }
   Place(node.files);

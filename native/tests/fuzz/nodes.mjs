@@ -50,7 +50,7 @@ function* leaves(structs, { name, fields }, path = name, at = 0, lists = []) {
 function fieldTable() {
   const source = fileURLToPath(new URL('../../simulator/image_layout.json', import.meta.url))
   const { structs } = layOut(JSON.parse(readFileSync(source, 'utf8')))
-  const parts = ['ImageHeader', 'Node', 'GpuBoard', 'Slot', 'NodeState', 'GpuState']
+  const parts = ['ImageHeader', 'Node', 'GpuBoard', 'Slot', 'NodeState', 'GpuState', 'Commons']
   return parts.flatMap(part =>
     [
       ...leaves(
