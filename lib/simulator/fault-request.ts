@@ -47,14 +47,14 @@ export interface GpuFaultOptions {
 /** What `inject` takes, and each of `faults` of `simulate`. */
 export type FaultOptions = CallFaultOptions | GpuFaultOptions
 
-/** What happens to a call. @internal */
+/** What happens to a call. */
 export type FaultAction =
   | { readonly returns: number }
   | { readonly delayMs: number }
   | { readonly hangs: true }
   | { readonly kills: true }
 
-/** A fault of calls with nothing left out; null: any, all, none in particular. @internal */
+/** A fault of calls with nothing left out; null: any, all, none in particular. */
 export type CallFaultRequest = FaultAction & {
   readonly call: string | null
   readonly nth: number
@@ -65,7 +65,6 @@ export type CallFaultRequest = FaultAction & {
   readonly after: boolean
 }
 
-/** @internal */
 export interface GpuFaultRequest {
   readonly gpu: number
   readonly code: GpuFaultCode
@@ -74,10 +73,9 @@ export interface GpuFaultRequest {
 /** What every call about a GPU answers that has gone wrong. */
 export type GpuFaultCode = 'GPU_IS_LOST' | 'RESET_REQUIRED'
 
-/** @internal */
 export type FaultRequest = CallFaultRequest | GpuFaultRequest
 
-/** The node that a fault is for. @internal */
+/** The node that a fault is for. */
 export interface FaultPlace {
   readonly release: Release
   readonly gpus: number
