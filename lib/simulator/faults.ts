@@ -170,11 +170,9 @@ export class NodeFaults {
     return [...this.#standing]
   }
 
-  /** A reset has cured what requires one, of one GPU; a reboot cures every GPU of whatever it has. */
-  cured(gpu?: number): void {
-    for (const fault of this.#gpuFaults()) {
-      if (gpu === undefined || (fault.gpu === gpu && fault.code === 'RESET_REQUIRED')) fault.ended = true
-    }
+  /** Something around the GPUs has ended their faults of that kind. */
+  cured(which: (fault: GpuFault) => boolean): void {
+    for (const fault of this.#gpuFaults()) if (which(fault)) fault.ended = true
   }
 
   #gpuFaults(): StandingGpuFault[] {

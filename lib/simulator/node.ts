@@ -115,7 +115,7 @@ export class SimulatedNode {
    */
   reset(gpu: number): void {
     this.#control.command(Command.reset, this.#gpu('reset', gpu))
-    this.#faults.cured(gpu)
+    this.#faults.cured(fault => fault.gpu === gpu && fault.code === 'RESET_REQUIRED')
   }
 
   /**
@@ -125,15 +125,16 @@ export class SimulatedNode {
    */
   reboot(): void {
     this.#loadDriver(Command.reboot)
-    this.#faults.cured()
+    this.#faults.cured(() => true)
   }
 
   /**
-   * Unloads the kernel modules and loads those that are installed, see {@link upgradeDriver}. Refused while something
-   * uses a GPU.
+   * Unloads the kernel modules and loads those that are installed, see {@link upgradeDriver}. A GPU that required a
+   * reset is well again. Refused while something uses a GPU.
    */
   reloadDriver(): void {
     this.#loadDriver(Command.reloadDriver)
+    this.#faults.cured(fault => fault.code === 'RESET_REQUIRED')
   }
 
   /**

@@ -128,7 +128,7 @@ nvmlReturn_t WaitForEvent(const Image& image, nvmlEventSet_t set, unsigned milli
     const nvmlReturn_t code = TakeEvent(image, state, set, event);
     if (code != NVML_ERROR_TIMEOUT) return code;
     if (retired == kRetiredReplaced) return NVML_ERROR_LIB_RM_VERSION_MISMATCH;
-    if (retired != 0) return NVML_ERROR_UNKNOWN;
+    if (retired != 0) return NVML_ERROR_DRIVER_NOT_LOADED;  // the node was closed
     const std::int64_t left = deadline - NowMicroseconds();
     if (left <= 0) return NVML_ERROR_TIMEOUT;
     const std::int64_t slice = std::min((left + 999) / 1'000, kSliceMilliseconds);

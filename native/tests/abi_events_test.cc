@@ -373,7 +373,7 @@ TEST_CASE("what ends a wait") {
   const nvmlEventSet_t last = node.SetFor(kXid);
   node.Xid(6);
   CHECK(node.Look(last, &data) == NVML_SUCCESS);
-  CHECK(AnswerWhen(node, last, [&] { node.Command(kSimulatorRetire); }) == NVML_ERROR_UNKNOWN);
+  CHECK(AnswerWhen(node, last, [&] { node.Command(kSimulatorRetire); }) == NVML_ERROR_DRIVER_NOT_LOADED);
 }
 
 TEST_CASE("a signal ends a wait as if its time were up") {

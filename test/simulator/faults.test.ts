@@ -312,6 +312,13 @@ t.test('a GPU that is lost, and one that requires a reset', async t => {
   await nvml.gpu(1).migMode()
   t.same(node.faults(), [])
 
+  node.inject({ gpu: 0, resetRequired: true })
+  const other = node.inject({ gpu: 1, lost: true })
+  node.reloadDriver()
+  await nvml.gpu(0).migMode()
+  t.same(node.faults(), [other], 'a driver that is loaded anew begins with GPUs that were reset; a lost one stays lost')
+  other.remove()
+
   node.inject({ gpu: 0, lost: true })
   t.throws(() => node.reset(0))
   t.equal(node.faults().length, 1)

@@ -11,6 +11,7 @@ import { type SimulatedNode, type SimulateOptions, simulate } from '../../lib/si
 import { builtLibrary, libraryOf } from '../../lib/simulator/node-library.js'
 import { findRelease } from '../../lib/simulator/releases.js'
 import { openNode } from '../helpers/node.js'
+import { listedInstances, shownInstances } from '../helpers/root.js'
 
 const AGENT = fileURLToPath(new URL('../helpers/processes/agent.ts', import.meta.url))
 const A100: SimulateOptions = { gpus: ['A100-SXM4-40GB'], driver: '450' }
@@ -148,6 +149,60 @@ t.test('an older release', async t => {
   t.equal(node.driver, '450.248.02')
   t.match(await late('open'), { driverVersion: '450.248.02' })
   t.equal(exportsOf(node.library), 242)
+})
+
+t.test('faults are the test’s, not the driver’s: they outlast an upgrade', async t => {
+  const { node, nvml } = await openNode(t, A100)
+  const third = node.inject({ call: 'nvmlDeviceSetMigMode', nth: 3, returns: 'UNKNOWN' })
+  node.inject({ gpu: 0, resetRequired: true })
+  await t.rejects(nvml.gpu(0).setMigMode(true), { code: 'RESET_REQUIRED' })
+  t.equal(third.matched, 1)
+  const stuck = node.inject({ call: 'nvmlDeviceGetCount_v2', hangs: true })
+  const hanging = open({ library: node.library, root: node.root })
+  // One session at least asks for the count; it is seen to hang by what it counted.
+  while (stuck.fired === 0) await new Promise(resolve => setImmediate(resolve))
+
+  node.upgradeDriver('550')
+  node.reloadDriver()
+  await t.rejects(hanging, { code: MISMATCH }, 'who hung in the old driver is let go by its end')
+  t.equal(stuck.fired, 1)
+  stuck.remove()
+  await nvml.close()
+  t.same(node.faults(), [third], 'the reload has reset the GPU')
+  await using after = await open({ library: node.library, root: node.root })
+  t.equal(after.info.driverVersion, '550.163.01')
+  await after.gpu(0).setMigMode(true)
+  await t.rejects(after.gpu(0).setMigMode(false), { code: 'UNKNOWN' })
+  t.match(third, { matched: 3, fired: 1 })
+  node.check()
+})
+
+t.test('root/ shows what lives under the new driver', async t => {
+  const { node, nvml } = await openNode(t, A100, { mig: true })
+  await nvml.gpu(0).create('3g.20gb')
+  t.same(shownInstances(node.root), await listedInstances(nvml.gpus))
+  await nvml.close()
+  node.upgradeDriver('550')
+  t.equal(shownInstances(node.root).length, 4, 'installed, not loaded: nothing has changed')
+  node.reloadDriver()
+  t.same(shownInstances(node.root), [])
+  const after = await open({ library: node.library, root: node.root })
+  t.teardown(() => after.close())
+  await after.gpu(0).create('1g.10gb')
+  t.same(shownInstances(node.root), await listedInstances(after.gpus))
+  t.equal(shownInstances(node.root).length, 4)
+
+  const guest = await simulate({
+    gpus: [{ model: 'A100-SXM4-40GB', instances: ['3g.20gb', '1g.5gb'] }],
+    driver: '450',
+    platform: 'vgpu-guest'
+  })
+  t.teardown(() => guest.close())
+  const before = shownInstances(guest.root)
+  t.equal(before.length, 8)
+  guest.upgradeDriver('550')
+  guest.reboot()
+  t.same(shownInstances(guest.root), before, 'a guest keeps what its host gave it')
 })
 
 t.test('an upgrade is taken back before it was loaded, or followed by another', async t => {

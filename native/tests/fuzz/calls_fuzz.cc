@@ -41,7 +41,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     MUST(nvmlInit_v2() == NVML_SUCCESS, "A sound node is refused.");
   }
   for (const Record& record : program.records) {
-    MUST(Calls().At(record.number)(record, &known) != NVML_ERROR_UNKNOWN, "A call does not know.");
+    MUST(Calls().At(record.number)(record, &known) != NVML_ERROR_UNKNOWN, "%s does not know.",
+         Calls().NameAt(record.number));
   }
   CheckNode();
   ShutDown();

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -24,23 +25,31 @@ class Ring {
  public:
   void Add(std::string_view name, Item item) {
     const std::uint32_t place = PlaceOf(name);
-    items_.insert(Next(items_, place), {place, std::move(item)});
+    items_.insert(Next(items_, place), {place, std::string(name), std::move(item)});
   }
-  const Item& At(std::uint32_t number) const {
-    const auto next = Next(items_, number);
-    return (next == items_.end() ? items_.front() : *next).second;
-  }
+  const Item& At(std::uint32_t number) const { return PlacedAt(number).item; }
+  const char* NameAt(std::uint32_t number) const { return PlacedAt(number).name.c_str(); }
   std::size_t size() const { return items_.size(); }
   // Of each item by itself: a number that stands for it.
-  std::uint32_t NumberOf(std::size_t index) const { return items_[index].first; }
+  std::uint32_t NumberOf(std::size_t index) const { return items_[index].place; }
 
  private:
+  struct Placed {
+    std::uint32_t place;
+    std::string name;
+    Item item;
+  };
+
+  const Placed& PlacedAt(std::uint32_t number) const {
+    const auto next = Next(items_, number);
+    return next == items_.end() ? items_.front() : *next;
+  }
   template <class Items>
   static auto Next(Items& items, std::uint32_t number) {
     return std::lower_bound(items.begin(), items.end(), number,
-                            [](const auto& item, std::uint32_t it) { return item.first < it; });
+                            [](const auto& item, std::uint32_t it) { return item.place < it; });
   }
-  std::vector<std::pair<std::uint32_t, Item>> items_;
+  std::vector<Placed> items_;
 };
 
 }  // namespace nvml_mig::fuzz
