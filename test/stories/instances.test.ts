@@ -1,5 +1,6 @@
 /** Operators' stories around instances: rights, busy instances, GPUs that fail. */
 import t from 'tap'
+import { open } from '../../lib/index.js'
 import { openNode } from '../helpers/node.js'
 
 /** How many of each there are, read with root's rights. */
@@ -98,7 +99,26 @@ t.test('a GPU is lost in the middle of a walk', async t => {
   t.match(await lost.devices(), [{ uuid: mig.uuid }], 'taken back, everything is as it was')
 })
 
-t.test('a GPU is lost between two calls of one walk', async t => {
+t.test('a GPU falls off the bus between two calls of one walk', async t => {
+  const { node, nvml } = await openNode(t, { gpus: ['A100-SXM4-40GB'] }, { mig: true })
+  const gpu = nvml.gpu(0)
+  for (const name of ['1g.5gb', '2g.10gb', '3g.20gb']) await gpu.create(name)
+  const second = node.inject({ call: 'nvmlGpuInstanceGetInfo', nth: 2, hangs: true })
+  const walk = gpu.instances()
+  while (second.fired === 0) await new Promise(resolve => setImmediate(resolve))
+  node.inject({ gpu: 0, lost: true })
+  second.release()
+
+  await t.rejects(walk, { code: 'GPU_IS_LOST', call: 'nvmlGpuInstanceGetInfo', gpu: 0 }, 'half a list is no list')
+  await t.rejects(gpu.migMode(), { code: 'GPU_IS_LOST' })
+  node.reboot()
+  await nvml.close()
+  await using after = await open({ library: node.library, root: node.root })
+  t.match(await after.gpu(0).migMode(), { current: true }, 'a restart brings an A100 back in its mode')
+  t.same(await after.gpu(0).instances(), [], 'without its instances')
+})
+
+t.test('one call of a walk says that the GPU is lost', async t => {
   const { node, nvml } = await openNode(t, { gpus: ['A100-SXM4-40GB'] }, { mig: true })
   const gpu = nvml.gpu(0)
   for (const name of ['1g.5gb', '2g.10gb', '3g.20gb']) await gpu.create(name)
