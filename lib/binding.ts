@@ -9,15 +9,23 @@ import { fileURLToPath } from 'node:url'
 /**
  * What native code offers. A session is a number; `operation` is one of `Operation` in records.ts.
  * Promises always resolve, with a result buffer (records.ts: a ResultHeader, then records); a wrong
- * argument throws a TypeError.
+ * argument throws a TypeError. With `listen` the buffer ends with a CallRecord for each call of NVML.
  */
 export interface Binding {
   /** Opens a library (null: the driver's), starts the session's worker and initialises NVML. */
-  open(library: string | null): Promise<ArrayBuffer>
+  open(library: string | null, listen?: boolean): Promise<ArrayBuffer>
+  /** The session that the last `open` began, whether it has an answer yet or not. */
+  lastSession(): number
   /** Queues one operation on the session's worker. */
-  call(session: number, operation: number, args: readonly number[], text?: string): Promise<ArrayBuffer>
+  call(session: number, operation: number, args: readonly number[], text?: string, listen?: boolean): Promise<ArrayBuffer>
+  /** Queues the end of NVML and of the library; the session stays, and answers `suspended` until it is resumed. */
+  suspend(session: number, listen?: boolean): Promise<ArrayBuffer>
+  /** Queues what `open` does, for a session that is suspended: the same file is opened anew, GPUs keep their numbers. */
+  resume(session: number, listen?: boolean): Promise<ArrayBuffer>
   /** Refuses new calls, waits for those queued, shuts NVML down and unloads the library. */
-  close(session: number): Promise<ArrayBuffer>
+  close(session: number, listen?: boolean): Promise<ArrayBuffer>
+  /** The call of NVML that the session's worker is in: its number among them, and its place in the symbol list; null if in none. */
+  running(session: number): { number: number; call: number } | null
   /** Settles everything that runs or waits with `abandoned` and lets go of the worker. */
   abandon(session: number): void
   /** Names of the symbol list, by the index that ResultHeader.call holds. */

@@ -1,21 +1,24 @@
 /** One opened library: what a session, its GPUs and its instances call through. */
 import { type Binding, binding } from './binding.js'
+import { isHeard, publishCalls } from './call-channel.js'
 import { NvmlError, SessionError } from './errors.js'
 import {
   decodeFailure,
   decodeGpu,
+  decodeRelease,
   decodeResultHeader,
   decodeSessionInfo,
-  failureBytes,
   type GpuRecord,
   gpuBytes,
   Operation,
+  type ReleaseRecord,
   type ResultHeaderRecord,
   resultHeaderBytes,
   type SessionInfoRecord,
   SessionStatus,
   sessionInfoBytes
 } from './records.js'
+import { type SlowCall, SlowCalls } from './slow-calls.js'
 
 /** A kind of record that results hold. */
 export interface RecordKind<T> {
@@ -35,6 +38,24 @@ export interface Task {
 }
 
 const OPENING = 'open NVML'
+
+/** How a connection is to be. */
+export interface ConnectionOptions {
+  /** Left out, the driver's. */
+  library: string | undefined
+  readOnly: boolean
+  /** Is told of calls that have not come back after `slowMs`. */
+  onSlow: ((slow: SlowCall) => void) | undefined
+  slowMs: number
+  /** May give a better hint for a status that initialisation ended with, from the library's own version, '' if it does not tell it. */
+  advise: (status: number, nvmlVersion: string) => Promise<string | undefined>
+}
+
+/** What NVML says of the node when it is initialised. */
+export interface Opened {
+  info: SessionInfoRecord
+  gpus: GpuRecord[]
+}
 
 function refusedByLoader(status: number, library: string | undefined, words: string): SessionError | undefined {
   switch (status) {
@@ -64,51 +85,63 @@ function refusedByLoader(status: number, library: string | undefined, words: str
 }
 
 export class Connection {
-  /** Refuses what would change something. */
-  readonly readOnly: boolean
+  readonly #options: ConnectionOptions
   readonly #native: Binding
   readonly #session: number
   readonly #symbols: readonly string[]
+  readonly #slow: SlowCalls | undefined
   #closing: Promise<void> | undefined
+  /** There from suspend() until a resume() has succeeded. */
+  #suspension: Promise<ReleaseRecord> | undefined
+  #resumption: Promise<Opened> | undefined
   /** The last method under way that may ask several times. */
   #turn: Promise<void> | undefined
   #unfinished = 0
-  #finished: (() => void) | undefined
+  #finished: (() => void)[] = []
 
-  private constructor(native: Binding, session: number, symbols: readonly string[], readOnly: boolean) {
-    this.readOnly = readOnly
+  private constructor(options: ConnectionOptions, native: Binding, session: number) {
+    this.#options = options
     this.#native = native
     this.#session = session
-    this.#symbols = symbols
+    this.#symbols = native.symbols()
+    const { onSlow, slowMs } = options
+    this.#slow = onSlow && new SlowCalls(onSlow, slowMs, () => this.#running())
   }
 
-  /**
-   * Opens a library and initialises NVML.
-   * @param advise May give a better hint for a status that initialisation ended with, from the library's own version,
-   *   '' if it does not tell it.
-   */
-  static async open(
-    library: string | undefined,
-    readOnly: boolean,
-    advise: (status: number, nvmlVersion: string) => Promise<string | undefined>
-  ): Promise<{ connection: Connection; info: SessionInfoRecord; gpus: GpuRecord[] }> {
+  /** Opens a library and initialises NVML. */
+  static async open(options: ConnectionOptions): Promise<{ connection: Connection } & Opened> {
     const native = binding()
-    const view = new DataView(await native.open(library ?? null))
-    const { status, call } = decodeResultHeader(view, 0)
-    const symbols = native.symbols()
+    const answer = native.open(options.library ?? null, isHeard())
+    const connection = new Connection(options, native, native.lastSession())
+    return { connection, ...(await connection.#opened(answer)) }
+  }
+
+  /** Refuses what would change something. */
+  get readOnly(): boolean {
+    return this.#options.readOnly
+  }
+
+  async #opened(answer: Promise<ArrayBuffer>): Promise<Opened> {
+    const { view, status, call, count } = await this.#answered(answer, { doing: OPENING })
+    if (status === SessionStatus.closed || status === SessionStatus.abandoned) {
+      throw new SessionError('CLOSED', `cannot ${OPENING}: the session was closed meanwhile`)
+    }
     if (status !== 0) {
-      const words = view.byteLength >= resultHeaderBytes + failureBytes ? decodeFailure(view, resultHeaderBytes).text : ''
+      const { library, advise } = this.#options
+      const words = count > 0 ? decodeFailure(view, resultHeaderBytes).text : ''
       throw (
         refusedByLoader(status, library, words) ??
-        new NvmlError({ status, call: symbols[call] ?? 'nvmlInit_v2', doing: OPENING, hint: await advise(status, words) })
+        new NvmlError({
+          status,
+          call: this.#symbols[call] ?? 'nvmlInit_v2',
+          doing: OPENING,
+          hint: await advise(status, words)
+        })
       )
     }
-    const info = decodeSessionInfo(view, resultHeaderBytes)
-    const gpus: GpuRecord[] = []
-    for (let at = resultHeaderBytes + sessionInfoBytes; at + gpuBytes <= view.byteLength; at += gpuBytes) {
-      gpus.push(decodeGpu(view, at))
-    }
-    return { connection: new Connection(native, info.session, symbols, readOnly), info, gpus }
+    const first = resultHeaderBytes + sessionInfoBytes
+    const gpus = Array.from({ length: count }, (_, i) => decodeGpu(view, first + i * gpuBytes))
+    return { info: decodeSessionInfo(view, resultHeaderBytes), gpus }
   }
 
   /** The NVML function that a record names by number. */
@@ -116,12 +149,17 @@ export class Connection {
     return this.#symbols[index] ?? 'NVML'
   }
 
-  /** Throws CLOSED, or READ_ONLY for a change: what no driver needs to be asked for. */
+  /** Throws CLOSED, SUSPENDED, or READ_ONLY for a change: what no driver needs to be asked for. */
   #admit(doing: string, changes: boolean): void {
-    if (this.#closing) throw new SessionError('CLOSED', `cannot ${doing}: the session is closed`)
+    this.#mustBeOpen(doing)
+    if (this.#suspension) throw new SessionError('SUSPENDED', `cannot ${doing}: the session is suspended until resume()`)
     if (changes && this.readOnly) {
       throw new SessionError('READ_ONLY', `cannot ${doing}: the session was opened with { readOnly: true }`)
     }
+  }
+
+  #mustBeOpen(doing: string): void {
+    if (this.#closing) throw new SessionError('CLOSED', `cannot ${doing}: the session is closed`)
   }
 
   /**
@@ -161,7 +199,12 @@ export class Connection {
 
   #end(): void {
     this.#unfinished--
-    if (this.#unfinished === 0) this.#finished?.()
+    if (this.#unfinished === 0) for (const finished of this.#finished.splice(0)) finished()
+  }
+
+  /** Waits until no method is under way. */
+  async #idle(): Promise<void> {
+    if (this.#unfinished > 0) await new Promise<void>(resolve => this.#finished.push(resolve))
   }
 
   /** Carries a task out that has no result. */
@@ -182,10 +225,27 @@ export class Connection {
   }
 
   async #ask(task: Task): Promise<DataView> {
-    const view = new DataView(await this.#native.call(this.#session, Operation[task.operation], task.args, task.text))
-    const header = decodeResultHeader(view, 0)
+    const { operation, args, text } = task
+    const answer = this.#native.call(this.#session, Operation[operation], args, text, isHeard())
+    const { view, ...header } = await this.#answered(answer, task)
     if (header.status !== 0) throw this.#refusal(header, task)
     return view
+  }
+
+  /** The answer to what was asked of the worker, after those who look on have had their share. */
+  async #answered(
+    answer: Promise<ArrayBuffer>,
+    asked: { doing: string; gpu?: number }
+  ): Promise<{ view: DataView } & ResultHeaderRecord> {
+    const view = new DataView(await (this.#slow ? this.#slow.watch(asked, answer) : answer))
+    const header = decodeResultHeader(view, 0)
+    if (header.calls > 0) publishCalls(view, this.#session, this.#symbols, asked)
+    return { view, ...header }
+  }
+
+  #running(): { number: number; call: string } | null {
+    const running = this.#native.running(this.#session)
+    return running && { number: running.number, call: this.symbol(running.call) }
   }
 
   #refusal({ status, call }: ResultHeaderRecord, { operation, doing, gpu }: Task): NvmlError | SessionError {
@@ -230,14 +290,41 @@ export class Connection {
   }
 
   async #shutDown(): Promise<void> {
-    if (this.#unfinished > 0) {
-      await new Promise<void>(resolve => {
-        this.#finished = resolve
-      })
-    }
-    const { status, call } = decodeResultHeader(new DataView(await this.#native.close(this.#session)), 0)
+    await this.#idle()
+    await this.#letGo(this.#native.close(this.#session, isHeard()))
+  }
+
+  /** What is left of the library once NVML is shut down. */
+  async #letGo(answer: Promise<ArrayBuffer>): Promise<ReleaseRecord> {
+    const doing = 'shut NVML down'
+    const { view, status, call, count } = await this.#answered(answer, { doing })
+    if (status === SessionStatus.closed) throw new SessionError('CLOSED', `cannot ${doing}: the session is closed`)
     if (status !== 0 && status !== SessionStatus.abandoned) {
-      throw new NvmlError({ status, call: this.symbol(call), doing: 'shut NVML down' })
+      throw new NvmlError({ status, call: this.symbol(call), doing })
     }
+    return count > 0 ? decodeRelease(view, resultHeaderBytes) : { unloaded: 0, others: 0 }
+  }
+
+  /** Waits for what was asked before, shuts NVML down and unloads the library; the second time nothing happens. */
+  suspend(): Promise<ReleaseRecord> {
+    this.#mustBeOpen('suspend the session')
+    this.#suspension ??= this.#idle().then(() => this.#letGo(this.#native.suspend(this.#session, isHeard())))
+    return this.#suspension
+  }
+
+  /** Opens the library anew; undefined if it was not suspended. After an error it still is. */
+  async resume(): Promise<Opened | undefined> {
+    this.#mustBeOpen('resume the session')
+    const suspension = this.#suspension
+    if (suspension === undefined) return undefined
+    this.#resumption ??= suspension
+      .catch(() => {})
+      .then(() => this.#opened(this.#native.resume(this.#session, isHeard())))
+      .finally(() => {
+        this.#resumption = undefined
+      })
+    const opened = await this.#resumption
+    if (this.#suspension === suspension) this.#suspension = undefined
+    return opened
   }
 }

@@ -191,6 +191,7 @@ export class NvmlError extends Error {
  */
 export type SessionErrorCode =
   | 'CLOSED'
+  | 'SUSPENDED'
   | 'READ_ONLY'
   | 'LIBRARY_NOT_FOUND'
   | 'AMBIGUOUS_LIBRARY'

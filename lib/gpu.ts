@@ -48,54 +48,68 @@ const ACTIVATIONS: Partial<Record<number, MigModeChange['activation']>> = {
   19: 'in-use'
 }
 
+type Writable<T> = { -readonly [K in keyof T]: T[K] }
+
 /**
- * A physical GPU. Its identity was read when the session was opened; its methods ask NVML, in the
+ * A physical GPU. Its identity was read when the session was opened, or resumed; its methods ask NVML, in the
  * order called.
  */
 export class Gpu {
-  /** NVML's number for it, by PCI bus id. May differ after a restart; `uuid` does not. */
+  /** NVML's number for it when the session was opened, by PCI bus id. May differ after a restart; `uuid` does not. */
   readonly index: number
   /** `GPU-…`; empty if the GPU is `unavailable`. */
-  readonly uuid: string
+  readonly uuid!: string
   /** `NVIDIA A100-SXM4-40GB`; empty if the GPU is `unavailable`. */
-  readonly name: string
+  readonly name!: string
   /** As NVML writes it: `00000000:07:00.0`; empty if the GPU is `unavailable`. */
-  readonly pciBusId: string
+  readonly pciBusId!: string
   /** Serial number of the board, or null if it has none to read. */
-  readonly serial: string | null
+  readonly serial!: string | null
   /** The number in `/dev/nvidia<n>`, or null if it cannot be read. */
-  readonly minorNumber: number | null
+  readonly minorNumber!: number | null
   /** Memory, MiB, or null if this user may not read it. */
-  readonly memoryMiB: number | null
+  readonly memoryMiB!: number | null
   /** `Ampere`, `Hopper`, `Blackwell`, …; NVML's number as text if it is newer than this package; null if unknown. */
-  readonly architecture: string | null
+  readonly architecture!: string | null
   /** CUDA compute capability, `8.0`, or null if unknown. */
-  readonly computeCapability: string | null
+  readonly computeCapability!: string | null
   /** Whether it has MIG at all; says nothing about the mode. */
-  readonly migCapable: boolean
+  readonly migCapable!: boolean
   /** Null, or why NVML would not open this GPU. */
-  readonly unavailable: Unavailable | null
+  readonly unavailable!: Unavailable | null
   readonly #connection: Connection
-  readonly #profiles: GpuProfiles
+  #profiles!: GpuProfiles
 
   /** @internal */
   constructor(connection: Connection, record: GpuRecord) {
     this.#connection = connection
     this.index = record.index
-    this.uuid = record.uuid
-    this.name = record.name
-    this.pciBusId = record.busId
-    this.serial = record.serial || null
-    this.minorNumber = record.minorNumber === NONE ? null : record.minorNumber
-    this.memoryMiB = record.memoryTotalBytes === 0 ? null : Math.floor(record.memoryTotalBytes / 2 ** 20)
+    this.describe(record)
+  }
+
+  /** Takes over what NVML says of it when it is opened, and again when the session is resumed. @internal */
+  describe(record: GpuRecord): void {
+    const { status, call } = record
+    const known = this as Writable<this>
+    known.unavailable = status === 0 ? null : { code: nvmlCode(status), status, call: this.#connection.symbol(call) }
+    // One that cannot be opened any more is still the one that it was.
+    if (status === 0 || this.uuid === undefined) this.#identify(record)
+    this.#profiles = new GpuProfiles(this.#connection, this.index, this.memoryMiB, this.migCapable)
+  }
+
+  #identify(record: GpuRecord): void {
+    const known = this as Writable<this>
+    known.uuid = record.uuid
+    known.name = record.name
+    known.pciBusId = record.busId
+    known.serial = record.serial || null
+    known.minorNumber = record.minorNumber === NONE ? null : record.minorNumber
+    known.memoryMiB = record.memoryTotalBytes === 0 ? null : Math.floor(record.memoryTotalBytes / 2 ** 20)
     const architecture = record.architecture
-    this.architecture = architecture === NONE ? null : architectureName(architecture)
+    known.architecture = architecture === NONE ? null : architectureName(architecture)
     const { computeCapabilityMajor: major, computeCapabilityMinor: minor } = record
-    this.computeCapability = major === NONE ? null : `${major}.${minor}`
-    this.migCapable = record.migCapable === 1
-    this.unavailable =
-      record.status === 0 ? null : { code: nvmlCode(record.status), status: record.status, call: connection.symbol(record.call) }
-    this.#profiles = new GpuProfiles(connection, this.index, this.memoryMiB, this.migCapable)
+    known.computeCapability = major === NONE ? null : `${major}.${minor}`
+    known.migCapable = record.migCapable === 1
   }
 
   /**

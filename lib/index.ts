@@ -1,6 +1,7 @@
 /**
  * `nvml-mig`: MIG for Node.js. {@link open} gives a session; everything else is reached from it.
  */
+export type { NvmlCall } from './call-channel.js'
 export type { ComputeInstance } from './compute-instance.js'
 export type { NvmlCode, NvmlFailure, SessionErrorCode } from './errors.js'
 export { NvmlError, SessionError } from './errors.js'
@@ -18,8 +19,9 @@ export type {
   Profile,
   Unavailable
 } from './profiles.js'
-export type { MigDeviceRef, OpenOptions, Session, SessionInfo } from './session.js'
+export type { MigDeviceRef, OpenOptions, Session, SessionInfo, SuspendResult } from './session.js'
 export { open } from './session.js'
+export type { SlowCall } from './slow-calls.js'
 export type {
   ComputeInstanceProfileSnapshot,
   ComputeInstanceSnapshot,

@@ -93,6 +93,8 @@ export const SessionStatus = {
   placementUnavailable: 65542,
   /** half of a pair was created and could not be destroyed again */
   undoFailed: 65543,
+  /** the session's library is not loaded */
+  suspended: 65544,
 } as const
 
 const utf8 = new TextDecoder()
@@ -112,6 +114,8 @@ export interface ResultHeaderRecord {
   call: number
   /** records that follow */
   count: number
+  /** CallRecords after those: of what was asked for with `listen` */
+  calls: number
 }
 export const resultHeaderBytes = 16
 export function decodeResultHeader(view: DataView, at: number): ResultHeaderRecord {
@@ -119,6 +123,40 @@ export function decodeResultHeader(view: DataView, at: number): ResultHeaderReco
     status: view.getUint32(at + 0, true),
     call: view.getUint32(at + 4, true),
     count: view.getUint32(at + 8, true),
+    calls: view.getUint32(at + 12, true),
+  }
+}
+
+/** One call of NVML. */
+export interface CallRecordRecord {
+  /** index into the symbol list */
+  call: number
+  /** nvmlReturn_t */
+  status: number
+  /** that it took */
+  nanoseconds: number
+}
+export const callRecordBytes = 16
+export function decodeCallRecord(view: DataView, at: number): CallRecordRecord {
+  return {
+    call: view.getUint32(at + 0, true),
+    status: view.getUint32(at + 4, true),
+    nanoseconds: u64(view, at + 8),
+  }
+}
+
+/** What close and suspend left of the library. */
+export interface ReleaseRecord {
+  /** 1: nothing of it is left in this process */
+  unloaded: number
+  /** sessions of this process that have it open */
+  others: number
+}
+export const releaseBytes = 8
+export function decodeRelease(view: DataView, at: number): ReleaseRecord {
+  return {
+    unloaded: view.getUint32(at + 0, true),
+    others: view.getUint32(at + 4, true),
   }
 }
 

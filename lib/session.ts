@@ -1,11 +1,13 @@
+import { setTimeout } from 'node:timers/promises'
 import { checkOptions, flag, optionalText, shown, wholeNumber } from './arguments.js'
-import { Connection, type Task } from './connection.js'
-import { NvmlError } from './errors.js'
+import { Connection, type ConnectionOptions, type Opened, type Task } from './connection.js'
+import { NvmlError, SessionError } from './errors.js'
 import { Gpu } from './gpu.js'
 import { loadedModule } from './kernel-module.js'
 import { type MigDevice, migDevice } from './mig-device.js'
 import { describeDriver, readGpus } from './read-snapshot.js'
-import { type GpuRecord, NONE, type SessionInfoRecord } from './records.js'
+import { NONE } from './records.js'
+import type { SlowCall } from './slow-calls.js'
 import type { DriverSnapshot, Snapshot } from './snapshot.js'
 
 /** What {@link open} takes. */
@@ -19,6 +21,23 @@ export interface OpenOptions {
   root?: string
   /** Reject every call that would change something with `READ_ONLY`, before NVML is asked. */
   readOnly?: boolean
+  /**
+   * How long to wait for a driver that is not there yet, milliseconds: while there is no library, none is loaded or
+   * it does not fit the library, opening is tried again. Left out, it is tried once.
+   */
+  wait?: number
+  /** Is told, once each, of calls that stay in NVML. What such a call is for waits; other sessions and the event loop do not. */
+  onSlow?: (slow: SlowCall) => void
+  /** How long a call may take before `onSlow` is told, milliseconds; 5,000 if left out. It is told before twice that. */
+  slowMs?: number
+}
+
+/** What {@link Session.suspend} has let go of. */
+export interface SuspendResult {
+  /** Nothing of the library is left in this process: its file can be replaced, its driver unloaded. */
+  released: boolean
+  /** How many other sessions of this process, in all its threads, have the library open. */
+  otherSessions: number
 }
 
 /** What answers a session. */
@@ -47,6 +66,7 @@ const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 const MIG_REF = new RegExp(`^MIG-(?:${UUID}|GPU-${UUID}/\\d+/\\d+)$`, 'i')
 const BUS_ID = /^(?:([0-9a-f]{4}|[0-9a-f]{8}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])$/i
 const LONGEST_TIMER = 2 ** 31 - 1
+const SLOW_MS = 5_000
 
 /** One spelling for all spellings of a PCI bus id, or undefined. */
 function busId(text: string): string | undefined {
@@ -60,24 +80,33 @@ function cudaVersion(version: number): string | null {
 
 /** A connection to NVML. Made by {@link open}; `await using` closes it. */
 export class Session {
-  /** What answers it; read when it was opened. */
-  readonly info: SessionInfo
-  /** Every GPU that NVML counts, also those it would not open (`unavailable`). In memory: read when the session was opened. */
-  readonly gpus: readonly Gpu[]
+  /** What answers it; read when it was opened, or resumed. */
+  readonly info!: SessionInfo
+  /** Every GPU that NVML counts, also those it would not open (`unavailable`). In memory: read when the session was opened, or resumed. */
+  readonly gpus: readonly Gpu[] = []
   readonly #connection: Connection
-  readonly #driver: DriverSnapshot
+  #driver!: DriverSnapshot
 
   /** @internal */
-  constructor(connection: Connection, info: SessionInfoRecord, gpus: readonly GpuRecord[]) {
+  constructor(connection: Connection, opened: Opened) {
     this.#connection = connection
-    this.info = {
+    this.#describe(opened)
+  }
+
+  /** Takes over what NVML says when it is initialised. GPUs that it knew before stay the objects that they are. */
+  #describe({ info, gpus }: Opened): void {
+    const known = this as { -readonly [K in keyof this]: this[K] }
+    known.info = {
       library: info.library,
       driverVersion: info.driverVersion,
       nvmlVersion: info.nvmlVersion,
       cudaVersion: cudaVersion(info.cudaDriverVersion)
     }
-    this.#driver = describeDriver(connection, info, this.info.cudaVersion)
-    this.gpus = Object.freeze(gpus.map(record => new Gpu(connection, record)))
+    this.#driver = describeDriver(this.#connection, info, this.info.cudaVersion)
+    const before = this.gpus
+    for (const gpu of before) gpu.describe(gpus[gpu.index]!)
+    const more = gpus.slice(before.length).map(record => new Gpu(this.#connection, record))
+    known.gpus = Object.freeze([...before, ...more])
   }
 
   /**
@@ -165,6 +194,34 @@ export class Session {
   }
 
   /**
+   * Lets go of the driver until {@link resume}: waits for the calls under way, shuts NVML down and unloads the library,
+   * so that a driver can be upgraded under a process that goes on. Calls meanwhile reject `SUSPENDED`. The second time
+   * nothing happens.
+   *
+   * @throws {SessionError} `CLOSED`. {NvmlError} NVML could not be shut down; the session is suspended all the same.
+   * @see nvmlShutdown
+   */
+  async suspend(): Promise<SuspendResult> {
+    const { unloaded, others } = await this.#connection.suspend()
+    return { released: unloaded === 1, otherSessions: others }
+  }
+
+  /**
+   * Ends {@link suspend}: loads the library anew, which may be another release by now. `info` and `gpus` are read again:
+   * a GPU stays the object that it was and keeps its index; one that is gone is `unavailable`, new ones come last.
+   * Instances that were destroyed meanwhile say so when they are used.
+   *
+   * @param options `wait` as for {@link open}.
+   * @throws What {@link open} throws; the session is suspended then as before. {SessionError} `CLOSED`.
+   * @see nvmlInit_v2
+   */
+  async resume(options: { wait?: number } = {}): Promise<void> {
+    checkOptions('resume', options, ['wait'])
+    const opened = await onceThereIsADriver(duration('resume: wait', options.wait), () => this.#connection.resume())
+    if (opened) this.#describe(opened)
+  }
+
+  /**
    * Ends the session: refuses new calls at once, waits for those under way and shuts NVML down. A
    * second call waits for the same end.
    *
@@ -175,16 +232,42 @@ export class Session {
    */
   async close(options: { timeoutMs?: number } = {}): Promise<void> {
     checkOptions('close', options, ['timeoutMs'])
-    const { timeoutMs } = options
-    if (timeoutMs !== undefined && wholeNumber('close: timeoutMs', timeoutMs) > LONGEST_TIMER) {
-      throw new RangeError(`close: timeoutMs is at most ${LONGEST_TIMER}, not ${timeoutMs}`)
-    }
-    await this.#connection.close(timeoutMs)
+    await this.#connection.close(duration('close: timeoutMs', options.timeoutMs))
   }
 
   /** {@link close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close()
+  }
+}
+
+/** Milliseconds that a timer can count, or undefined. */
+function duration(name: string, value: number | undefined): number | undefined {
+  if (value !== undefined && wholeNumber(name, value) > LONGEST_TIMER) {
+    throw new RangeError(`${name} is at most ${LONGEST_TIMER}, not ${value}`)
+  }
+  return value
+}
+
+const FIRST_PAUSE_MS = 50
+const LONGEST_PAUSE_MS = 1_000
+
+/** Whether it may be otherwise once a driver is installed, or the one that is installed is loaded. */
+const isNoDriverYet = (error: unknown): boolean =>
+  (error instanceof SessionError && error.code === 'LIBRARY_NOT_FOUND') ||
+  (error instanceof NvmlError && (error.code === 'DRIVER_NOT_LOADED' || error.code === 'LIB_RM_VERSION_MISMATCH'))
+
+/** Tries again for as long as there is no driver, at longer and longer intervals. */
+async function onceThereIsADriver<T>(wait: number | undefined, attempt: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + (wait ?? 0)
+  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
+    try {
+      return await attempt()
+    } catch (error) {
+      const left = deadline - performance.now()
+      if (wait === undefined || left <= 0 || !isNoDriverYet(error)) throw error
+      await setTimeout(Math.min(pause, left))
+    }
   }
 }
 
@@ -212,12 +295,21 @@ async function adviceFor(status: number, nvmlVersion: string, root: string): Pro
  * @see nvmlInit_v2
  */
 export async function open(options: OpenOptions = {}): Promise<Session> {
-  checkOptions('open', options, ['library', 'root', 'readOnly'])
-  const library = optionalText('open: library', options.library)
+  checkOptions('open', options, ['library', 'root', 'readOnly', 'wait', 'onSlow', 'slowMs'])
+  const { onSlow } = options
   const root = optionalText('open: root', options.root) ?? '/'
-  const readOnly = flag('open: readOnly', options.readOnly)
-  const { connection, info, gpus } = await Connection.open(library, readOnly, (status, version) =>
-    adviceFor(status, version, root)
-  )
-  return new Session(connection, info, gpus)
+  const wait = duration('open: wait', options.wait)
+  const wanted: ConnectionOptions = {
+    library: optionalText('open: library', options.library),
+    readOnly: flag('open: readOnly', options.readOnly),
+    onSlow,
+    slowMs: duration('open: slowMs', options.slowMs) ?? SLOW_MS,
+    advise: (status, version) => adviceFor(status, version, root)
+  }
+  if (onSlow !== undefined && typeof onSlow !== 'function') {
+    throw new TypeError(`open: onSlow is a function that takes a slow call, not ${shown(onSlow)}`)
+  }
+  if (wanted.slowMs === 0) throw new RangeError('open: slowMs is at least 1')
+  const { connection, ...opened } = await onceThereIsADriver(wait, () => Connection.open(wanted))
+  return new Session(connection, opened)
 }

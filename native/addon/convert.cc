@@ -52,6 +52,10 @@ Outcome to_record(nvml::Status status) {
   return {status.code, status.ok() ? kNone : status.call};
 }
 
+Release to_record(const nvml::Library::Release& release) {
+  return {release.unloaded ? 1u : 0u, release.others};
+}
+
 SessionInfo to_record(std::uint32_t session, const nvml::Versions& versions,
                       const std::string& library) {
   SessionInfo record{};

@@ -21,6 +21,7 @@ void copy_text(const std::string& from, char (&to)[size]) {
 }
 
 Outcome to_record(nvml::Status status);
+Release to_record(const nvml::Library::Release& release);
 SessionInfo to_record(std::uint32_t session, const nvml::Versions& versions,
                       const std::string& library);
 GpuDescription to_record(const nvml::Description& description);

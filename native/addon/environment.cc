@@ -34,6 +34,9 @@ Napi::Value resolved(Napi::Env env, const Bytes& bytes) {
   return deferred.Promise();
 }
 
+// Whether the caller wants to know what was called in NVML; not if that is left out.
+bool listens(const Napi::Value& value) { return value.IsBoolean() && value.As<Napi::Boolean>(); }
+
 // The operation and its arguments, checked against what the operation takes.
 Job job_of(const Napi::CallbackInfo& info) {
   const std::uint32_t number = number_of(info[1], "operation");
@@ -59,6 +62,7 @@ Job job_of(const Napi::CallbackInfo& info) {
     throw Napi::TypeError::New(info.Env(),
                                "operation " + std::to_string(number) + " takes no text");
   }
+  job.listen = listens(info[4]);
   return job;
 }
 
@@ -67,7 +71,11 @@ Job job_of(const Napi::CallbackInfo& info) {
 Environment::Environment(Napi::Env env, Napi::Object exports) {
   DefineAddon(exports, {InstanceMethod<&Environment::open>("open"),
                         InstanceMethod<&Environment::call>("call"),
+                        InstanceMethod<&Environment::suspend>("suspend"),
+                        InstanceMethod<&Environment::resume>("resume"),
                         InstanceMethod<&Environment::close>("close"),
+                        InstanceMethod<&Environment::running>("running"),
+                        InstanceMethod<&Environment::last_session>("lastSession"),
                         InstanceMethod<&Environment::abandon>("abandon"),
                         InstanceMethod<&Environment::symbols>("symbols")});
   export_simulator_functions(env, exports);
@@ -87,36 +95,39 @@ Environment::Environment(Napi::Env env, Napi::Object exports) {
 }
 
 Napi::Value Environment::open(const Napi::CallbackInfo& info) {
-  const bool named = !info[0].IsNull();
-  const std::string path = named ? text_of(info[0], "library") : "";
-  std::unique_ptr<nvml::Library> library;
+  LibraryName name;
+  if (!info[0].IsNull()) name = text_of(info[0], "library");
+  const std::uint32_t id = ++last_session_;
+  auto session = std::make_shared<Session>(id, std::move(name), mailbox_);
   std::string why;
   // Here rather than on a thread of its own, so that a machine without a driver starts none.
-  const nvml::Status status = nvml::Library::open(named ? path.c_str() : nullptr, &library, &why);
-  if (!status.ok()) {
-    Failure failure{};
-    copy_text(why, failure.text);
-    Result result;
-    result.add(failure);
-    return resolved(info.Env(), std::move(result).finish(status));
-  }
-  const std::uint32_t id = ++last_session_;
-  auto session = std::make_shared<Session>(id, mailbox_);
-  if (!Session::start(session, std::move(library))) {
+  const nvml::Status status = session->open(&why);
+  if (!status.ok()) return resolved(info.Env(), describe_failure(status, why));
+  if (!Session::start(session)) {
     return resolved(info.Env(), Result().finish({NVML_ERROR_OPERATING_SYSTEM}));
   }
   OpenSession& entry = sessions_[id];
   entry.session = std::move(session);
-  Job job{.kind = Job::Kind::kOpen, .ticket = ++last_ticket_};
+  Job job{.kind = Job::Kind::kOpen, .ticket = ++last_ticket_, .listen = listens(info[1])};
   const Napi::Value promise = wait(info.Env(), &entry, job.ticket);
   entry.session->post(std::move(job));
   return promise;
 }
 
 Napi::Value Environment::call(const Napi::CallbackInfo& info) {
-  const std::uint32_t id = number_of(info[0], "session");
-  Job job = job_of(info);
-  OpenSession* entry = find(id);
+  return enqueue(info, job_of(info));
+}
+
+Napi::Value Environment::suspend(const Napi::CallbackInfo& info) {
+  return enqueue(info, {.kind = Job::Kind::kSuspend, .listen = listens(info[1])});
+}
+
+Napi::Value Environment::resume(const Napi::CallbackInfo& info) {
+  return enqueue(info, {.kind = Job::Kind::kResume, .listen = listens(info[1])});
+}
+
+Napi::Value Environment::enqueue(const Napi::CallbackInfo& info, Job job) {
+  OpenSession* entry = find(number_of(info[0], "session"));
   if (entry == nullptr || entry->closing) {
     return resolved(info.Env(), result_of(SessionStatus::kClosed));
   }
@@ -126,6 +137,21 @@ Napi::Value Environment::call(const Napi::CallbackInfo& info) {
   return promise;
 }
 
+Napi::Value Environment::running(const Napi::CallbackInfo& info) {
+  const OpenSession* entry = find(number_of(info[0], "session"));
+  if (entry == nullptr) return info.Env().Null();
+  const nvml::Calls::Running running = entry->session->running();
+  if (running.number == 0) return info.Env().Null();
+  auto result = Napi::Object::New(info.Env());
+  result.Set("number", static_cast<double>(running.number));
+  result.Set("call", running.symbol);
+  return result;
+}
+
+Napi::Value Environment::last_session(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), last_session_);
+}
+
 Napi::Value Environment::close(const Napi::CallbackInfo& info) {
   OpenSession* entry = find(number_of(info[0], "session"));
   if (entry == nullptr) return resolved(info.Env(), Result().finish({}));
@@ -133,7 +159,8 @@ Napi::Value Environment::close(const Napi::CallbackInfo& info) {
   const Napi::Value promise = wait(info.Env(), entry, ticket);
   // A second close has no job of its own: the end of the session settles all that still waits.
   if (!std::exchange(entry->closing, true)) {
-    entry->session->post({.kind = Job::Kind::kClose, .ticket = ticket});
+    entry->session->post(
+        {.kind = Job::Kind::kClose, .ticket = ticket, .listen = listens(info[1])});
   }
   return promise;
 }

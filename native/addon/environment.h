@@ -27,10 +27,15 @@ class Environment : public Napi::Addon<Environment> {
   // The exported functions; lib/binding.ts documents them.
   Napi::Value open(const Napi::CallbackInfo& info);
   Napi::Value call(const Napi::CallbackInfo& info);
+  Napi::Value suspend(const Napi::CallbackInfo& info);
+  Napi::Value resume(const Napi::CallbackInfo& info);
   Napi::Value close(const Napi::CallbackInfo& info);
   void abandon(const Napi::CallbackInfo& info);
+  Napi::Value running(const Napi::CallbackInfo& info);
+  Napi::Value last_session(const Napi::CallbackInfo& info);
   Napi::Value symbols(const Napi::CallbackInfo& info);
 
+  Napi::Value enqueue(const Napi::CallbackInfo& info, Job job);
   OpenSession* find(std::uint32_t id);
   // A promise that the answer to the next ticket settles; it keeps the process alive.
   Napi::Value wait(Napi::Env env, OpenSession* session, std::uint64_t ticket);

@@ -273,11 +273,11 @@ Bytes perform(Operation operation, const Arguments& arguments, const std::string
   return status.ok() ? std::move(result).finish(status) : Result().finish(status);
 }
 
-Status describe_session(std::uint32_t session, const nvml::Library& nvml, nvml::Devices& devices,
+Status describe_session(std::uint32_t session, const nvml::Library& nvml, nvml::Devices* devices,
                         Result* result) {
   result->add(to_record(session, nvml::read_versions(nvml), nvml.file()), false);
   std::vector<nvml::DeviceIdentity> identities;
-  const Status status = devices.list(&identities);
+  const Status status = devices->list(nvml, &identities);
   for (unsigned index = 0; index < identities.size(); index++) {
     result->add(to_record(index, identities[index]));
   }
@@ -292,6 +292,14 @@ Bytes describe_refusal(Status status, const nvml::Library& nvml) {
     copy_text(nvml::read_versions(nvml).nvml, failure.text);
     result.add(failure);
   }
+  return std::move(result).finish(status);
+}
+
+Bytes describe_failure(Status status, const std::string& why) {
+  Failure failure{};
+  copy_text(why, failure.text);
+  Result result;
+  result.add(failure);
   return std::move(result).finish(status);
 }
 

@@ -25,10 +25,12 @@ Bytes perform(Operation operation, const Arguments& arguments, const std::string
 
 // What open answers once NVML is initialised: the SessionInfo, then the GPUs.
 nvml::Status describe_session(std::uint32_t session, const nvml::Library& nvml,
-                              nvml::Devices& devices, Result* result);
+                              nvml::Devices* devices, Result* result);
 
 // What open answers where NVML was not initialised.
 Bytes describe_refusal(nvml::Status status, const nvml::Library& nvml);
+// And where there was no library to initialise.
+Bytes describe_failure(nvml::Status status, const std::string& why);
 
 }  // namespace nvml_mig
 

@@ -61,20 +61,41 @@ enum class SessionStatus : std::uint32_t {
   kInstanceReplaced = 65541,  // the id is live, but with another profile or placement than last seen
   kPlacementUnavailable = 65542,  // this driver has no call that creates at a chosen placement
   kUndoFailed = 65543,  // half of a pair was created and could not be destroyed again
+  kSuspended = 65544,  // the session's library is not loaded
 };
-inline constexpr std::uint32_t kSessionStatusCount = 8;
+inline constexpr std::uint32_t kSessionStatusCount = 9;
 
 struct ResultHeader {
   std::uint32_t status;  // nvmlReturn_t or SessionStatus
   std::uint32_t call;  // index into the symbol list of the function that answered, or kNone
   std::uint32_t count;  // records that follow
-  std::uint32_t reserved;
+  std::uint32_t calls;  // CallRecords after those: of what was asked for with `listen`
 };
 static_assert(sizeof(ResultHeader) == 16);
 static_assert(offsetof(ResultHeader, status) == 0);
 static_assert(offsetof(ResultHeader, call) == 4);
 static_assert(offsetof(ResultHeader, count) == 8);
-static_assert(offsetof(ResultHeader, reserved) == 12);
+static_assert(offsetof(ResultHeader, calls) == 12);
+
+// One call of NVML.
+struct CallRecord {
+  std::uint32_t call;  // index into the symbol list
+  std::uint32_t status;  // nvmlReturn_t
+  std::uint64_t nanoseconds;  // that it took
+};
+static_assert(sizeof(CallRecord) == 16);
+static_assert(offsetof(CallRecord, call) == 0);
+static_assert(offsetof(CallRecord, status) == 4);
+static_assert(offsetof(CallRecord, nanoseconds) == 8);
+
+// What close and suspend left of the library.
+struct Release {
+  std::uint32_t unloaded;  // 1: nothing of it is left in this process
+  std::uint32_t others;  // sessions of this process that have it open
+};
+static_assert(sizeof(Release) == 8);
+static_assert(offsetof(Release, unloaded) == 0);
+static_assert(offsetof(Release, others) == 4);
 
 // How reading one figure ended.
 struct Outcome {

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "nvml/calls.h"
 #include "nvml/status.h"
 #include "records.h"
 
@@ -38,6 +39,17 @@ class Result {
   Bytes bytes_;
   std::uint32_t count_ = 0;
 };
+
+// What was called in NVML, after everything else.
+inline void append_calls(const std::vector<nvml::Calls::Made>& calls, Bytes* bytes) {
+  const auto count = static_cast<std::uint32_t>(calls.size());
+  std::memcpy(bytes->data() + offsetof(ResultHeader, calls), &count, sizeof count);
+  for (const nvml::Calls::Made& made : calls) {
+    const CallRecord record{made.symbol, made.code, made.nanoseconds};
+    const auto* from = reinterpret_cast<const std::byte*>(&record);
+    bytes->insert(bytes->end(), from, from + sizeof record);
+  }
+}
 
 inline Bytes result_of(SessionStatus status) {
   return Result().finish({static_cast<std::uint32_t>(status)});

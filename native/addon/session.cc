@@ -3,14 +3,17 @@
 #include <system_error>
 #include <thread>
 
+#include "convert.h"
+
 namespace nvml_mig {
 
-bool Session::start(const std::shared_ptr<Session>& session,
-                    std::unique_ptr<nvml::Library> library) {
+nvml::Status Session::open(std::string* why) {
+  return nvml::Library::open(name_ ? name_->c_str() : nullptr, &calls_, &library_, why);
+}
+
+bool Session::start(const std::shared_ptr<Session>& session) {
   try {
-    std::thread([session, library = std::move(library)]() mutable {
-      session->run(std::move(library));
-    }).detach();
+    std::thread([session] { session->run(); }).detach();
     return true;
   } catch (const std::system_error&) {
     return false;
@@ -48,46 +51,72 @@ Session::Ending Session::ending() {
   return ending_;
 }
 
-void Session::run(std::unique_ptr<nvml::Library> library) {
-  nvml::Devices devices(*library);
-  bool initialised = false;
+void Session::run() {
   bool over = false;
   Job job;
   while (!over && take(&job)) {
-    Bytes bytes;
-    switch (job.kind) {
-      case Job::Kind::kOpen: {
-        Result result;
-        nvml::Status status = library->nvmlInit_v2();
-        initialised = status.ok();
-        if (initialised) status = describe_session(id_, *library, devices, &result);
-        over = !status.ok();
-        bytes = over ? describe_refusal(status, *library) : std::move(result).finish(status);
-        break;
-      }
-      case Job::Kind::kCall:
-        bytes = perform(job.operation, job.arguments, job.text, *library, devices);
-        break;
-      case Job::Kind::kClose:
-        bytes = Result().finish(library->nvmlShutdown());
-        initialised = false;
-        over = true;
-        break;
-    }
-    // Unloaded before the answer, so that whoever awaited close() may remove the file. If the
-    // session was let go of meanwhile, how it ends was decided there.
-    if (over && ending() == Ending::kNone) {
-      if (initialised) (void)library->nvmlShutdown();
-      library.reset();
-    }
+    calls_.listen(job.listen);
+    Bytes bytes = carry_out(job);
+    over = job.kind == Job::Kind::kClose || (job.kind == Job::Kind::kOpen && !initialised_);
+    if (job.listen) append_calls(calls_.take(), &bytes);
     mailbox_->post({id_, job.ticket, over, std::move(bytes)});
   }
-  if (library == nullptr) return;
+  if (library_ == nullptr) return;
   if (ending() == Ending::kLeave) {
-    nvml::Library::leave(std::move(library));
-  } else if (initialised) {
-    (void)library->nvmlShutdown();
+    nvml::Library::leave(std::move(library_));
+  } else {
+    if (initialised_) (void)library_->nvmlShutdown();
+    library_.reset();
   }
+}
+
+Bytes Session::carry_out(const Job& job) {
+  switch (job.kind) {
+    case Job::Kind::kOpen:
+      return initialise();
+    case Job::Kind::kCall:
+      if (!initialised_) return result_of(SessionStatus::kSuspended);
+      return perform(job.operation, job.arguments, job.text, *library_, devices_);
+    case Job::Kind::kResume: {
+      std::string why;
+      const nvml::Status status = library_ == nullptr ? open(&why) : nvml::Status{};
+      return status.ok() ? initialise() : describe_failure(status, why);
+    }
+    case Job::Kind::kSuspend:
+    case Job::Kind::kClose:
+      break;
+  }
+  return shut_down();
+}
+
+Bytes Session::initialise() {
+  nvml::Status status = library_->nvmlInit_v2();
+  initialised_ = status.ok();
+  if (!initialised_) {
+    Bytes refusal = describe_refusal(status, *library_);
+    (void)unload();
+    return refusal;
+  }
+  Result result;
+  status = describe_session(id_, *library_, &devices_, &result);
+  if (status.ok()) return std::move(result).finish(status);
+  if (ending() == Ending::kNone) (void)shut_down();
+  return Result().finish(status);
+}
+
+Bytes Session::shut_down() {
+  const nvml::Status status = initialised_ ? library_->nvmlShutdown() : nvml::Status{};
+  initialised_ = false;
+  Result result;
+  result.add(to_record(unload()));
+  return std::move(result).finish(status);
+}
+
+// Before the answer, so that whoever awaits it may remove the file. If the session was let go of
+// meanwhile, what becomes of the library was decided there.
+nvml::Library::Release Session::unload() {
+  if (library_ == nullptr || ending() != Ending::kNone) return {};
+  return nvml::Library::release(std::move(library_));
 }
 
 }  // namespace nvml_mig

@@ -11,18 +11,21 @@ namespace {
 
 constexpr unsigned kMaxCommandText = 4096;
 
-// The control table of the library that the first argument names, which stays open as long as
-// `library` does.
-const SimulatorControl& control_of(const Napi::CallbackInfo& info,
-                                   std::unique_ptr<nvml::Library>* library) {
+struct Opened {
+  nvml::Calls calls;
+  std::unique_ptr<nvml::Library> library;
+};
+
+// The control table of the library that the first argument names, which stays as long as `opened`.
+const SimulatorControl& control_of(const Napi::CallbackInfo& info, Opened* opened) {
   const std::string path = text_of(info[0], "library");
   std::string why;
-  if (!nvml::Library::open(path.c_str(), library, &why).ok()) {
+  if (!nvml::Library::open(path.c_str(), &opened->calls, &opened->library, &why).ok()) {
     throw Napi::Error::New(info.Env(), why);
   }
   const void* table = nullptr;
   const nvml::Status status =
-      (*library)->nvmlInternalGetExportTable(&table, kSimulatorControlGuid);
+      opened->library->nvmlInternalGetExportTable(&table, kSimulatorControlGuid);
   const auto* control = static_cast<const SimulatorControl*>(table);
   // The first word of every export table is its size, so a shorter one is somebody else's.
   if (!status.ok() || control == nullptr || control->bytes < sizeof(SimulatorControl)) {
@@ -39,8 +42,8 @@ Napi::Value simulator_command(const Napi::CallbackInfo& info) {
   }
   arguments.resize(kSimulatorMaxArguments);
   const std::string name = info[3].IsUndefined() ? "" : text_of(info[3], "name");
-  std::unique_ptr<nvml::Library> library;
-  const SimulatorControl& control = control_of(info, &library);
+  Opened opened;
+  const SimulatorControl& control = control_of(info, &opened);
   std::string text(kMaxCommandText, '\0');
   const nvmlReturn_t status =
       control.command(static_cast<SimulatorCommand>(command), arguments.data(), name.c_str(), text.data(),
@@ -53,8 +56,8 @@ Napi::Value simulator_command(const Napi::CallbackInfo& info) {
 
 Napi::Value simulator_calls(const Napi::CallbackInfo& info) {
   const std::string name = text_of(info[1], "name");
-  std::unique_ptr<nvml::Library> library;
-  const unsigned long long calls = control_of(info, &library).calls(name.c_str());
+  Opened opened;
+  const unsigned long long calls = control_of(info, &opened).calls(name.c_str());
   if (calls == ~0ull) {
     throw Napi::TypeError::New(info.Env(), "a simulated node's library exports no " + name);
   }

@@ -37,22 +37,42 @@ DeviceIdentity identify(const Library& nvml, nvmlDevice_t device) {
 
 }  // namespace
 
-Status Devices::list(std::vector<DeviceIdentity>* identities) {
+Status Devices::list(const Library& nvml, std::vector<DeviceIdentity>* identities) {
+  nvml_ = &nvml;
+  for (Entry& entry : entries_) entry.handle = nullptr;
   unsigned count = 0;
-  const Status status = nvml_.nvmlDeviceGetCount_v2(&count);
+  const Status status = nvml.nvmlDeviceGetCount_v2(&count);
   if (!status.ok()) return status;
-  entries_.assign(count, {});
-  for (unsigned gpu = 0; gpu < count; gpu++) {
+  if (entries_.empty()) {
+    entries_.resize(count);
+  } else {
+    meet(count);
+  }
+  for (unsigned gpu = 0; gpu < entries_.size(); gpu++) {
     DeviceIdentity identity;
     const Status opened = open(gpu);
     if (opened.ok()) {
-      identity = identify(nvml_, entries_[gpu].handle);
+      identity = identify(nvml, entries_[gpu].handle);
       identity.uuid = entries_[gpu].uuid;
     }
     identity.status = opened;
     identities->push_back(std::move(identity));
   }
   return {};
+}
+
+void Devices::meet(unsigned count) {
+  for (unsigned index = 0; index < count; index++) {
+    nvmlDevice_t device = nullptr;
+    std::string uuid;
+    if (!nvml_->nvmlDeviceGetHandleByIndex_v2(index, &device).ok() ||
+        !read_uuid(*nvml_, device, &uuid).ok() || place_of(uuid) != kNone) {
+      continue;
+    }
+    const bool has_room = index < entries_.size() && entries_[index].uuid.empty();
+    if (!has_room) entries_.emplace_back();
+    (has_room ? entries_[index] : entries_.back()).uuid = uuid;
+  }
 }
 
 Status Devices::handle(unsigned gpu, nvmlDevice_t* device) {
@@ -85,13 +105,13 @@ Status Devices::open(unsigned gpu) {
   Entry& entry = entries_[gpu];
   nvmlDevice_t device = nullptr;
   if (!entry.uuid.empty()) {
-    const Status status = nvml_.nvmlDeviceGetHandleByUUID(entry.uuid.c_str(), &device);
+    const Status status = nvml_->nvmlDeviceGetHandleByUUID(entry.uuid.c_str(), &device);
     if (status.ok()) entry.handle = device;
     return status;
   }
-  Status status = nvml_.nvmlDeviceGetHandleByIndex_v2(gpu, &device);
+  Status status = nvml_->nvmlDeviceGetHandleByIndex_v2(gpu, &device);
   if (!status.ok()) return status;
-  status = read_uuid(nvml_, device, &entry.uuid);
+  status = read_uuid(*nvml_, device, &entry.uuid);
   if (status.ok()) entry.handle = device;
   return status;
 }

@@ -47,10 +47,10 @@ struct MigMode {
 // lost GPU or a reset can leave them pointing at nothing. Used by one thread at a time.
 class Devices {
  public:
-  explicit Devices(const Library& nvml) : nvml_(nvml) {}
-
-  // Reads every GPU. One that cannot be opened is listed with its status.
-  Status list(std::vector<DeviceIdentity>* identities);
+  // Reads every GPU. One that cannot be opened is listed with its status. From the second time on,
+  // with a library that was opened anew, those known before keep their places, whether they are
+  // still there or not; others come after them.
+  Status list(const Library& nvml, std::vector<DeviceIdentity>* identities);
 
   Status handle(unsigned gpu, nvmlDevice_t* device);
   void drop_handle(unsigned gpu);
@@ -66,8 +66,10 @@ class Devices {
     nvmlDevice_t handle = nullptr;
   };
   Status open(unsigned gpu);
+  // Finds room for GPUs that were not there, or could not be opened, before.
+  void meet(unsigned count);
 
-  const Library& nvml_;
+  const Library* nvml_ = nullptr;
   std::vector<Entry> entries_;
 };
 

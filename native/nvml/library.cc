@@ -6,6 +6,7 @@
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <mutex>
 #include <set>
 #include <system_error>
@@ -23,6 +24,7 @@ struct LoaderHistory {
   std::mutex mutex;
   std::set<std::string> opened_by_path;
   std::set<std::string> found_by_search;
+  std::map<std::string, unsigned> open;  // how many have a file open, by what the loader calls it
 };
 
 LoaderHistory& loader_history() {
@@ -35,10 +37,20 @@ std::string resolved(const std::string& path) {
   return realpath(path.c_str(), real) != nullptr ? real : path;
 }
 
-std::string file_of(void* handle) {
+std::string name_of(void* handle) {
   link_map* map = nullptr;
   if (dlinfo(handle, RTLD_DI_LINKMAP, &map) != 0 || map == nullptr) return {};
-  return resolved(map->l_name);
+  return map->l_name;
+}
+
+std::string file_of(void* handle) { return resolved(name_of(handle)); }
+
+// By the name alone: under a path there may be another file by now.
+bool is_loaded(const std::string& name) {
+  void* present = dlopen(name.c_str(), RTLD_LAZY | RTLD_NOLOAD);
+  if (present == nullptr) return false;
+  dlclose(present);
+  return true;
 }
 
 // Whether searching the loader's directories leads to `file`, so that the bare name means it even
@@ -70,7 +82,8 @@ std::string absolute(const char* path) {
 
 }  // namespace
 
-Status Library::open(const char* path, std::unique_ptr<Library>* library, std::string* why) {
+Status Library::open(const char* path, Calls* calls, std::unique_ptr<Library>* library,
+                     std::string* why) {
   LoaderHistory& history = loader_history();
   const std::lock_guard lock(history.mutex);
   bool searched = path == nullptr;
@@ -104,26 +117,35 @@ Status Library::open(const char* path, std::unique_ptr<Library>* library, std::s
   }
   if (path != nullptr) history.opened_by_path.insert(file);
   if (searched) history.found_by_search.insert(file);
-  library->reset(new Library(handle, std::move(file)));
+  library->reset(new Library(handle, std::move(file), calls));
+  history.open[(*library)->loaded_as_]++;
   return {};
 }
 
-Library::Library(void* handle, std::string file) : handle_(handle), file_(std::move(file)) {
-#define NVML_SYMBOL(symbol, ret, args) symbol.bind(dlsym(handle_, #symbol));
+Library::Library(void* handle, std::string file, Calls* calls)
+    : handle_(handle), file_(std::move(file)), loaded_as_(name_of(handle)) {
+#define NVML_SYMBOL(symbol, ret, args) symbol.bind(dlsym(handle_, #symbol), calls);
 #include "abi/symbols.h"
 }
 
 Library::~Library() {
   if (handle_ == nullptr) return;
-  dlclose(handle_);
   LoaderHistory& history = loader_history();
   const std::lock_guard lock(history.mutex);
-  if (void* present = dlopen(file_.c_str(), RTLD_LAZY | RTLD_NOLOAD)) {
-    dlclose(present);
-    return;
-  }
+  dlclose(handle_);
+  if (--history.open[loaded_as_] == 0) history.open.erase(loaded_as_);
+  if (is_loaded(loaded_as_)) return;
   history.opened_by_path.erase(file_);
   history.found_by_search.erase(file_);
+}
+
+Library::Release Library::release(std::unique_ptr<Library> library) {
+  const std::string name = library->loaded_as_;
+  library.reset();
+  LoaderHistory& history = loader_history();
+  const std::lock_guard lock(history.mutex);
+  const auto found = history.open.find(name);
+  return {!is_loaded(name), found == history.open.end() ? 0 : found->second};
 }
 
 }  // namespace nvml

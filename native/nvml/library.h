@@ -7,6 +7,7 @@
 #include <string>
 
 #include "abi/figures.h"  // asserts what the compiler made of nvml_abi.h
+#include "calls.h"
 #include "status.h"
 
 namespace nvml {
@@ -19,29 +20,44 @@ class Function;
 template <Symbol symbol, typename Result, typename... Arguments>
 class Function<symbol, Result(Arguments...)> {
  public:
-  void bind(void* address) { pointer_ = reinterpret_cast<Result (*)(Arguments...)>(address); }
+  void bind(void* address, Calls* calls) {
+    pointer_ = reinterpret_cast<Result (*)(Arguments...)>(address);
+    calls_ = calls;
+  }
 
   Status operator()(Arguments... arguments) const {
     constexpr auto call = static_cast<std::uint32_t>(symbol);
     if (pointer_ == nullptr) return {NVML_ERROR_FUNCTION_NOT_FOUND, call};
-    return {static_cast<std::uint32_t>(pointer_(arguments...)), call};
+    return {calls_->carry_out(
+                call, [&] { return static_cast<std::uint32_t>(pointer_(arguments...)); }),
+            call};
   }
 
  private:
   Result (*pointer_)(Arguments...) = nullptr;
+  Calls* calls_ = nullptr;
 };
 
 class Library {
  public:
   // Opens the named file (relative names count from the working directory; the loader does not
   // search for it), or with null whatever the loader finds as libnvidia-ml.so.1. Does not call
-  // nvmlInit_v2. On failure `why` is a sentence naming what was tried.
-  static Status open(const char* path, std::unique_ptr<Library>* library, std::string* why);
+  // nvmlInit_v2. On failure `why` is a sentence naming what was tried. `calls` outlives the library
+  // and, like its functions, belongs to one thread.
+  static Status open(const char* path, Calls* calls, std::unique_ptr<Library>* library,
+                     std::string* why);
 
   // Unloads the library unless someone else has it open too. NVML must be shut down by then.
   ~Library();
   Library(const Library&) = delete;
   Library& operator=(const Library&) = delete;
+
+  // What became of a file that a library was unloaded from.
+  struct Release {
+    bool unloaded = true;  // nothing of it is left in this process
+    unsigned others = 0;   // libraries opened here that still have it
+  };
+  static Release release(std::unique_ptr<Library> library);
 
   // Gives the library up without unloading it: a thread may still be inside.
   static void leave(std::unique_ptr<Library> library) { library->handle_ = nullptr; }
@@ -53,10 +69,11 @@ class Library {
 #include "abi/symbols.h"
 
  private:
-  Library(void* handle, std::string file);
+  Library(void* handle, std::string file, Calls* calls);
 
   void* handle_;
   std::string file_;
+  std::string loaded_as_;  // what the loader knows it by, which a link may be
 };
 
 }  // namespace nvml
