@@ -36,8 +36,9 @@ inline std::vector<Placement> free_of(const std::vector<Placement>& possible,
 
 // Reads every profile slot. Slots number the profiles a library knows from 0: one that the board
 // lacks answers NOT_SUPPORTED, the first past the library's own list INVALID_ARGUMENT. Every
-// library knows slot 0, so INVALID_ARGUMENT there is about the handle.
-inline constexpr unsigned kMaxProfileSlots = 32;
+// library knows slot 0, so INVALID_ARGUMENT there is about the handle. The bound is for a library that
+// never says stop.
+inline constexpr unsigned kMaxProfileSlots = 1024;
 
 template <typename Profile, typename Read>
 Status read_profile_slots(std::vector<Profile>* profiles, Read read) {

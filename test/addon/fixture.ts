@@ -24,15 +24,15 @@ export class Fixture {
   readonly dir: string
   readonly library: string
 
-  /** Compiles the library, leaving out the named functions, as an older release would. */
-  constructor(dir: string, { without = [] as string[], newestForm = 3 } = {}) {
+  /** Compiles the library, leaving out the named functions, as an older release would; or with more slots for profiles, as a newer one. */
+  constructor(dir: string, { without = [] as string[], newestForm = 3, profileSlots = 18 } = {}) {
     this.dir = dir
     this.library = join(dir, 'libnvidia-ml.so.1')
     const exports = join(dir, 'exports.map')
     writeFileSync(exports, `{ global: nvml*; local: ${without.map(name => `${name}; `).join('')}*; };`)
     const flags = [
       ...['-std=c++20', '-Wall', '-Wextra', '-Werror', '-fPIC', '-fvisibility=hidden', '-fno-exceptions', '-fno-rtti'],
-      ...[`-I${join(here, '../../native')}`, `-DNEWEST_FORM=${newestForm}`],
+      ...[`-I${join(here, '../../native')}`, `-DNEWEST_FORM=${newestForm}`, `-DPROFILE_SLOTS=${profileSlots}`],
       ...['-shared', '-Wl,-Bsymbolic', '-Wl,-soname,libnvidia-ml.so.1', `-Wl,--version-script=${exports}`]
     ]
     // A sanitizer that is preloaded for the addon's sake would check the compiler too.

@@ -98,7 +98,7 @@ nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfoV(nvmlDevice_t, unsigned slot,
   if (newest ? NEWEST_FORM < 3 : info->version != nvmlGpuInstanceProfileInfo_v2) {
     return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
   }
-  if (slot >= NVML_GPU_INSTANCE_PROFILE_COUNT) return NVML_ERROR_INVALID_ARGUMENT;
+  if (slot >= PROFILE_SLOTS) return NVML_ERROR_INVALID_ARGUMENT;
   const Profile* profile = by_slot(kGpuInstanceProfiles, slot);
   if (profile == nullptr) return NVML_ERROR_NOT_SUPPORTED;
   if (newest) {
@@ -113,7 +113,7 @@ nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfoV(nvmlDevice_t, unsigned slot,
 nvmlReturn_t nvmlDeviceGetGpuInstanceProfileInfo(nvmlDevice_t, unsigned slot,
                                                  nvmlGpuInstanceProfileInfo_t* info) {
   ENTER;
-  if (slot >= NVML_GPU_INSTANCE_PROFILE_COUNT) return NVML_ERROR_INVALID_ARGUMENT;
+  if (slot >= PROFILE_SLOTS) return NVML_ERROR_INVALID_ARGUMENT;
   const Profile* profile = by_slot(kGpuInstanceProfiles, slot);
   if (profile == nullptr) return NVML_ERROR_NOT_SUPPORTED;
   fill_common(*profile, info);

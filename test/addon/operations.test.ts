@@ -107,6 +107,12 @@ t.test('INVALID_ARGUMENT for the first slot is about the handle, not the end of 
   t.match(await ask('gpuInstanceProfiles', [0]), { status: 2, call: 'nvmlDeviceGetGpuInstanceProfileInfo' })
 })
 
+t.test('slots are read until the library says stop, however many it has', async t => {
+  const { gpuInstanceProfiles } = await ready(t, { profileSlots: 120 })
+  const { records } = await gpuInstanceProfiles()
+  t.match(records.at(-1), { slot: 100, id: 101, sliceCount: 2, instanceCount: 3 })
+})
+
 t.test('what a profile row cannot say has its own reason', async t => {
   const { fixture, gpuInstanceProfiles } = await ready(t)
   fixture.answer('nvmlDeviceGetGpuInstanceRemainingCapacity', 4)
