@@ -13,7 +13,7 @@ import type { FilledFigure } from './fill.js'
 import { showModule } from './loaded-module.js'
 import { type NodePlace, removeNode } from './node-directory.js'
 import { checkReadings, type GpuReadings, numberOf, type ReadingName, word } from './readings.js'
-import { findRelease } from './releases.js'
+import { releaseLike } from './releases.js'
 import type { GiNumbering, NodeRequest } from './request.js'
 import { type Capability, readRights } from './rights.js'
 import { installDriver, planUnder } from './upgrade.js'
@@ -234,7 +234,7 @@ export class SimulatedNode {
   inject(fault: GpuFaultOptions): GpuFault
   inject(fault: FaultOptions): CallFault | GpuFault
   inject(fault: FaultOptions): CallFault | GpuFault {
-    return this.#faults.inject(fault, { release: findRelease(this.driver), gpus: this.gpus.length })
+    return this.#faults.inject(fault, { release: releaseLike(this.driver), gpus: this.gpus.length })
   }
 
   /** What was injected through this object, or the node was made with, and still stands; the oldest first. */

@@ -9,6 +9,7 @@ import t from 'tap'
 import { open } from '../../lib/index.js'
 import { type CallFault, type FaultOptions, type SimulateOptions, simulate } from '../../lib/simulator/index.js'
 import { openNode } from '../helpers/node.js'
+import { snapshotFrom, throughJson } from '../helpers/snapshots.js'
 
 const A100: SimulateOptions = { gpus: ['A100-SXM4-40GB'] }
 const MODE = 'nvmlDeviceGetMigMode'
@@ -324,4 +325,17 @@ t.test('a GPU that is lost, and one that requires a reset', async t => {
   t.equal(node.faults().length, 1)
   node.reboot()
   t.same(node.faults(), [])
+})
+
+t.test('a node replayed from a driver newer than the simulator knows takes the faults of the newest that it does', async t => {
+  const from = throughJson(await snapshotFrom(A100))
+  const driver = { ...from.driver, version: '620.10.01' }
+  const options = { call: MODE, returns: 'TIMEOUT' } as const
+  const node = await simulate({ from: { ...from, driver }, faults: [options] })
+  t.teardown(() => node.close())
+  node.faults()[0]!.remove()
+  await using nvml = await open({ library: node.library })
+  const fault = node.inject(options)
+  await t.rejects(nvml.gpu(0).migMode(), { code: 'TIMEOUT' })
+  t.equal(fault.fired, 1)
 })
