@@ -25,10 +25,11 @@ export const Command = {
   placeGpuInstance: 18,
   placeComputeInstance: 19,
   describe: 20,
-  findDevice: 21
+  findDevice: 21,
+  reportHealth: 22
 } as const
 
-/** kSimulatorNone: "no instance". */
+/** kSimulatorNone: "no instance", "whatever it is". */
 export const NONE = 0xffffffff
 
 /** The two arguments that a value of 64 bits is. */
@@ -47,6 +48,11 @@ export class NodeControl {
   /** From here on every command throws `CLOSED`. */
   close(): void {
     this.#closed = true
+  }
+
+  /** Throws `CLOSED` once the node is. */
+  checkOpen(): void {
+    if (this.#closed) throw new SimulatorError('CLOSED', `the simulated node in ${this.#dir} was closed`)
   }
 
   /** Carries a command out and answers with what it says. Throws {@link SimulatorError} with the library's sentence. */
@@ -68,7 +74,7 @@ export class NodeControl {
 
   /** What `use` makes of the node's library, if it can still be loaded. */
   #ask<T>(use: (native: Binding) => T): T {
-    if (this.#closed) throw new SimulatorError('CLOSED', `the simulated node in ${this.#dir} was closed`)
+    this.checkOpen()
     const native = binding()
     try {
       return use(native)

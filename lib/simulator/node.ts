@@ -115,7 +115,6 @@ export class SimulatedNode {
    */
   reset(gpu: number): void {
     this.#control.command(Command.reset, this.#gpu('reset', gpu))
-    this.#faults.cured(fault => fault.gpu === gpu && fault.code === 'RESET_REQUIRED')
   }
 
   /**
@@ -125,7 +124,6 @@ export class SimulatedNode {
    */
   reboot(): void {
     this.#loadDriver(Command.reboot)
-    this.#faults.cured(() => true)
   }
 
   /**
@@ -134,7 +132,6 @@ export class SimulatedNode {
    */
   reloadDriver(): void {
     this.#loadDriver(Command.reloadDriver)
-    this.#faults.cured(fault => fault.code === 'RESET_REQUIRED')
   }
 
   /**
@@ -279,6 +276,7 @@ export class SimulatedNode {
       const gone: readonly string[] = ['NOT_A_NODE', 'DRIVER_NOT_LOADED', 'UNKNOWN']
       if (!(error instanceof SimulatorError && gone.includes(error.code))) throw error
     } finally {
+      this.#faults.close()
       this.#control.close()
       await this.#containers.close()
       if (this.#temporary) await removeNode(this.#place)

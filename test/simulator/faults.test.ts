@@ -1,7 +1,7 @@
 /** Faults as people inject them, and our own library meeting them. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -293,40 +293,6 @@ t.test('what no fault can be is a sentence, and nothing was changed', async t =>
   await nvml.gpu(0).migMode()
 })
 
-t.test('a GPU that is lost, and one that requires a reset', async t => {
-  const { node, nvml } = await openNode(t, { gpus: ['A100-SXM4-40GB*2'] })
-  const lost = node.inject({ gpu: 1, lost: true })
-  t.match(lost, { gpu: 1, code: 'GPU_IS_LOST' })
-  await t.rejects(nvml.gpu(1).migMode(), { code: 'GPU_IS_LOST', gpu: 1 })
-  await nvml.gpu(0).migMode()
-  t.same(node.faults(), [lost])
-  lost.remove()
-  await nvml.gpu(1).migMode()
-  t.same(node.faults(), [])
-
-  node.inject({ gpu: 1, lost: true })
-  const reset = node.inject({ gpu: 1, resetRequired: true })
-  lost.remove()
-  await t.rejects(nvml.gpu(1).migMode(), { code: 'RESET_REQUIRED' }, 'what ended before cures nothing')
-  t.same(node.faults(), [reset], 'the newest trouble is the one a GPU has')
-  node.reset(1)
-  await nvml.gpu(1).migMode()
-  t.same(node.faults(), [])
-
-  node.inject({ gpu: 0, resetRequired: true })
-  const other = node.inject({ gpu: 1, lost: true })
-  node.reloadDriver()
-  await nvml.gpu(0).migMode()
-  t.same(node.faults(), [other], 'a driver that is loaded anew begins with GPUs that were reset; a lost one stays lost')
-  other.remove()
-
-  node.inject({ gpu: 0, lost: true })
-  t.throws(() => node.reset(0))
-  t.equal(node.faults().length, 1)
-  node.reboot()
-  t.same(node.faults(), [])
-})
-
 t.test('a node replayed from a driver newer than the simulator knows takes the faults of the newest that it does', async t => {
   const from = throughJson(await snapshotFrom(A100))
   const driver = { ...from.driver, version: '620.10.01' }
@@ -338,4 +304,42 @@ t.test('a node replayed from a driver newer than the simulator knows takes the f
   const fault = node.inject(options)
   await t.rejects(nvml.gpu(0).migMode(), { code: 'TIMEOUT' })
   t.equal(fault.fired, 1)
+})
+
+t.test('a fault that has ended keeps its figures, and what would end it again does nothing', async t => {
+  const dir = join(t.testdir(), 'node')
+  const { node, nvml } = await openNode(t, { ...A100, dir })
+  const fault = node.inject({ call: MODE, returns: 'TIMEOUT' })
+  const hang = node.inject({ call: SET_MODE, hangs: true })
+  await t.rejects(nvml.gpu(0).migMode(), { code: 'TIMEOUT' })
+  hang.remove()
+  hang.release()
+
+  const reset = node.inject({ gpu: 0, resetRequired: true })
+  await node.close()
+  t.match(fault, { matched: 1, fired: 1 }, 'nobody asked for them before the end')
+  for (const each of [fault, hang]) {
+    each.release()
+    each.remove()
+    each[Symbol.dispose]()
+  }
+  reset.remove()
+  reset[Symbol.dispose]()
+  t.match(fault, { matched: 1, fired: 1 })
+  t.throws(() => node.faults(), { code: 'CLOSED' })
+
+  await using again = await simulate({ ...A100, dir })
+  t.same(again.faults(), [], 'it did not inject them')
+  await t.rejects(nvml.gpu(0).setMigMode(true), { code: 'RESET_REQUIRED' }, 'but a node of its own place keeps them')
+  again.reset(0)
+  await t.rejects(nvml.gpu(0).migMode(), { code: 'TIMEOUT' })
+})
+
+t.test('the node is removed while its faults stand', async t => {
+  const node = await simulate(A100)
+  const fault = node.inject({ call: MODE, hangs: true })
+  rmSync(node.dir, { recursive: true })
+  await node.close()
+  t.match(fault, { matched: 0, fired: 0 })
+  fault.remove()
 })
