@@ -67,7 +67,7 @@ export class NodeControl {
     return text
   }
 
-  /** Calls of an exported function in this process since the library was loaded; a TypeError for a name that is none. */
+  /** Calls of an exported function since the node was made; a TypeError for a name that is none. */
   calls(name: string): number {
     return this.#ask(native => native.simulatorCalls(this.#library, name))
   }

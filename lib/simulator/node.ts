@@ -240,8 +240,9 @@ export class SimulatedNode {
   }
 
   /**
-   * How often an exported function was called in this process since the node's library was loaded. It
-   * is loaded while a session on it is open; without one the answer is 0.
+   * How often an exported function was called since the node was made, by all processes together, whatever became of
+   * them; resets, reboots and driver upgrades do not end the count. A process that may not write `node.image` counts for
+   * itself alone.
    * @param name The C name: 'nvmlDeviceGetMigMode'. One that no release exports is a TypeError.
    */
   calls(name: string): number {

@@ -67,7 +67,8 @@ struct SimulatorControl {
   // it did not.
   nvmlReturn_t (*command)(SimulatorCommand command, const unsigned* arguments, const char* name,
                           char* text, unsigned length);
-  // Calls of an exported function in this process since the library was loaded; ~0 if unknown.
+  // Calls of an exported function since the node was made, of all processes that may write its image,
+  // and of this one; ~0 if unknown.
   unsigned long long (*calls)(const char* function);
 };
 

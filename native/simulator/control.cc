@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "abi/simulator_control.h"
+#include "call_counts.h"
 #include "calls.h"
 #include "fault_records.h"
 #include "faults.h"
