@@ -52,6 +52,7 @@
         "native/simulator/abi_processes.cc",
         "native/simulator/abi_readings.cc",
         "native/simulator/abi_system.cc",
+        "native/simulator/call_counts.cc",
         "native/simulator/calls.cc",
         "native/simulator/clients.cc",
         "native/simulator/control.cc",

@@ -32,7 +32,7 @@ export interface Binding {
   symbols(): string[]
   /** Opens a simulated node's library for one command (simulator_control.h) and closes it again. */
   simulatorCommand(library: string, command: number, args: readonly number[], name?: string): { status: number; text: string }
-  /** Calls of an exported function counted by a simulator library that this process holds open. */
+  /** Calls of an exported function that a simulated node has counted. */
   simulatorCalls(library: string, name: string): number
 }
 

@@ -25,10 +25,11 @@ export const Command = {
   placeGpuInstance: 18,
   placeComputeInstance: 19,
   describe: 20,
-  findDevice: 21
+  findDevice: 21,
+  reportHealth: 22
 } as const
 
-/** kSimulatorNone: "no instance". */
+/** kSimulatorNone: "no instance", "whatever it is". */
 export const NONE = 0xffffffff
 
 /** The two arguments that a value of 64 bits is. */
@@ -49,6 +50,11 @@ export class NodeControl {
     this.#closed = true
   }
 
+  /** Throws `CLOSED` once the node is. */
+  checkOpen(): void {
+    if (this.#closed) throw new SimulatorError('CLOSED', `the simulated node in ${this.#dir} was closed`)
+  }
+
   /** Carries a command out and answers with what it says. Throws {@link SimulatorError} with the library's sentence. */
   command(command: number, ...args: number[]): string {
     return this.named(command, undefined, ...args)
@@ -61,14 +67,14 @@ export class NodeControl {
     return text
   }
 
-  /** Calls of an exported function in this process since the library was loaded; a TypeError for a name that is none. */
+  /** Calls of an exported function since the node was made; a TypeError for a name that is none. */
   calls(name: string): number {
     return this.#ask(native => native.simulatorCalls(this.#library, name))
   }
 
   /** What `use` makes of the node's library, if it can still be loaded. */
   #ask<T>(use: (native: Binding) => T): T {
-    if (this.#closed) throw new SimulatorError('CLOSED', `the simulated node in ${this.#dir} was closed`)
+    this.checkOpen()
     const native = binding()
     try {
       return use(native)

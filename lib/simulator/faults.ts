@@ -16,13 +16,13 @@ import {
 export interface CallFault {
   /** The function it is for; undefined: any. */
   readonly call: string | undefined
-  /** Calls it was held against so far, in all processes that may write the node; of one that was removed, until then. */
+  /** Calls it was held against so far, in all processes that may write the node; until it was removed or the node closed. */
   readonly matched: number
   /** Those of them that it struck. It is counted before it acts, so a process that it killed is in it. */
   readonly fired: number
-  /** Lets go on what hangs in it; from then on nothing hangs in it any more. */
+  /** Lets go on what hangs in it; from then on nothing hangs in it any more. Nothing happens if it has ended. */
   release(): void
-  /** Ends it; what hangs in it goes on. The second time nothing happens. */
+  /** Ends it; what hangs in it goes on. The second time, or once the node is closed, nothing happens. */
   remove(): void
   [Symbol.dispose](): void
 }
@@ -32,7 +32,7 @@ export interface GpuFault {
   readonly gpu: number
   /** What every call about the GPU answers. */
   readonly code: GpuFaultCode
-  /** The GPU is well again. Nothing happens if it was before, or something else is wrong with it by now. */
+  /** The GPU is well again. Nothing happens if it was before, if something else is wrong with it by now, or once the node is closed. */
   remove(): void
   [Symbol.dispose](): void
 }
@@ -52,7 +52,7 @@ const chanceOf = (chance: number): number => (chance === 1 ? NONE : Math.floor(c
 /** Puts a fault into a node. Returns its id; 0 of a GPU's, which has none. @internal */
 export function armFault(control: NodeControl, fault: FaultRequest): number {
   if ('gpu' in fault) {
-    control.command(Command.setHealth, fault.gpu, NVML_STATUS.get(fault.code)!)
+    control.command(Command.setHealth, fault.gpu, NVML_STATUS.get(fault.code)!, NONE)
     return 0
   }
   const { call, nth, times, chance, seed, pid, after } = fault
@@ -60,15 +60,22 @@ export function armFault(control: NodeControl, fault: FaultRequest): number {
   return Number(control.named(Command.inject, call ?? undefined, ...which, ...actionOf(fault), Number(after)))
 }
 
-const hasEnded = (error: unknown): boolean => error instanceof SimulatorError && error.code === 'NOT_FOUND'
+/** What `ask` answers; undefined once there is nothing to ask about: the fault has ended, or the node is closed. */
+function unlessOver<T>(ask: () => T): T | undefined {
+  try {
+    return ask()
+  } catch (error) {
+    if (error instanceof SimulatorError && ['NOT_FOUND', 'CLOSED'].includes(error.code)) return undefined
+    throw error
+  }
+}
 
 class StandingCallFault implements CallFault {
   readonly call: string | undefined
   readonly #control: NodeControl
   readonly #id: [low: number, high: number]
-  #matched = 0
-  #fired = 0
-  /** Removed, as far as this object knows. */
+  #figures: readonly [matched: number, fired: number] = [0, 0]
+  /** As far as this object knows. */
   ended = false
 
   constructor(control: NodeControl, { call }: CallFaultRequest, id: number) {
@@ -78,27 +85,27 @@ class StandingCallFault implements CallFault {
   }
 
   get matched(): number {
-    this.#ask(Command.reportFault)
-    return this.#matched
+    this.stands()
+    return this.#figures[0]
   }
 
   get fired(): number {
-    this.#ask(Command.reportFault)
-    return this.#fired
+    this.stands()
+    return this.#figures[1]
   }
 
-  /** Finds out whether somebody else has removed it. */
+  /** Whether it does, and what its figures are: somebody else may have removed it. */
   stands(): boolean {
-    this.#ask(Command.reportFault)
+    this.#learn(this.#ask(Command.reportFault))
     return !this.ended
   }
 
   release(): void {
-    this.#control.command(Command.releaseFault, ...this.#id)
+    this.#ask(Command.releaseFault)
   }
 
   remove(): void {
-    this.#ask(Command.removeFault)
+    this.#learn(this.#ask(Command.removeFault))
     this.ended = true
   }
 
@@ -106,20 +113,16 @@ class StandingCallFault implements CallFault {
     this.remove()
   }
 
-  /** Carries out a command that says the figures; once it has ended they stay as they are. */
-  #ask(command: number): void {
-    if (this.ended) return
-    try {
-      const [matched, fired] = this.#control
-        .command(command, ...this.#id)
-        .split(' ')
-        .map(Number) as [number, number]
-      this.#matched = matched
-      this.#fired = fired
-    } catch (error) {
-      if (!hasEnded(error)) throw error
-      this.ended = true
-    }
+  /** What the node says to a command; undefined from the end of the fault on. */
+  #ask(command: number): string | undefined {
+    const said = this.ended ? undefined : unlessOver(() => this.#control.command(command, ...this.#id))
+    this.ended = said === undefined
+    return said
+  }
+
+  /** What nobody can say any more stays as it was said last. */
+  #learn(figures: string | undefined): void {
+    if (figures !== undefined) this.#figures = figures.split(' ').map(Number) as [number, number]
   }
 }
 
@@ -127,17 +130,26 @@ class StandingGpuFault implements GpuFault {
   readonly gpu: number
   readonly code: GpuFaultCode
   readonly #control: NodeControl
-  /** Removed, cured, or followed by another trouble of the GPU. */
+  readonly #status: number
+  /** Removed, found to be cured, or followed by another trouble of the GPU. */
   ended = false
 
   constructor(control: NodeControl, { gpu, code }: GpuFaultRequest) {
     this.#control = control
     this.gpu = gpu
     this.code = code
+    this.#status = NVML_STATUS.get(code)!
+  }
+
+  /** Whether the GPU still has that trouble, whoever cured it. */
+  stands(): boolean {
+    const health = this.ended ? undefined : unlessOver(() => this.#control.command(Command.reportHealth, this.gpu))
+    this.ended = Number(health) !== this.#status
+    return !this.ended
   }
 
   remove(): void {
-    if (!this.ended) this.#control.command(Command.setHealth, this.gpu, 0)
+    if (!this.ended) unlessOver(() => this.#control.command(Command.setHealth, this.gpu, 0, this.#status))
     this.ended = true
   }
 
@@ -166,24 +178,25 @@ export class NodeFaults {
   }
 
   list(): (CallFault | GpuFault)[] {
-    this.#standing = this.#standing.filter(fault => (fault instanceof StandingCallFault ? fault.stands() : !fault.ended))
+    this.#control.checkOpen()
+    this.#standing = this.#standing.filter(fault => fault.stands())
     return [...this.#standing]
   }
 
-  /** Something around the GPUs has ended their faults of that kind. */
-  cured(which: (fault: GpuFault) => boolean): void {
-    for (const fault of this.#gpuFaults()) if (which(fault)) fault.ended = true
-  }
-
-  #gpuFaults(): StandingGpuFault[] {
-    return this.#standing.filter(fault => fault instanceof StandingGpuFault)
+  /** The last moment at which the node can be asked for the figures. */
+  close(): void {
+    try {
+      this.list()
+    } catch {
+      // Who removed or damaged the node took them along; what was known of them stays.
+    }
   }
 
   #add(fault: FaultRequest, id: number): StandingFault {
     const added = 'gpu' in fault ? new StandingGpuFault(this.#control, fault) : new StandingCallFault(this.#control, fault, id)
-    if ('gpu' in fault) {
+    for (const before of this.#standing) {
       // A GPU has one trouble at a time, and the newest is it.
-      for (const before of this.#gpuFaults()) if (before.gpu === fault.gpu) before.ended = true
+      if ('gpu' in fault && 'gpu' in before && before.gpu === fault.gpu) before.ended = true
     }
     this.#standing = [...this.#standing.filter(({ ended }) => !ended), added]
     return added

@@ -23,6 +23,8 @@ export const RETIRED_CLOSED = 1
 export const RETIRED_REPLACED = 2
 export const EVENT_RING = 4096
 export const MAX_FAULTS = 32
+export const MAX_FUNCTIONS = 512
+export const CALLS_MOVED = 0x8000000000000000n
 export const ACTIVITY_METRICS = 16
 export const VIEW_MAGIC = 0x00574549564c564en
 export const VIEW_IDS = 16
@@ -404,9 +406,9 @@ export const Activity = {
   integrals: { offset: 152, type: 'u64', size: 8, count: 16 },
 } as const
 
-/** What processes share word by word, outside the slots. Only the fault counters are written without the lock. */
+/** What processes share word by word, outside the slots. Only what counts calls, of faults or altogether, is written without the lock. */
 export const Commons = {
-  bytes: 174784,
+  bytes: 178880,
   /** number of the change up to which the instances are shown under root/ */
   rootShown: { offset: 0, type: 'u64', size: 8, count: 1 },
   /** how many faults there are */
@@ -418,6 +420,8 @@ export const Commons = {
   faults: { offset: 131136, type: Fault, size: 104, count: 32 },
   /** by GPU, nine each: one per place in gpuInstances, then the whole GPU's */
   activities: { offset: 134464, type: Activity, size: 280, count: 144 },
+  /** how often each exported function was called, by its number; kCallsMoved: its successor counts on */
+  calls: { offset: 174784, type: 'u64', size: 8, count: 512 },
 } as const
 
 /** A file of its own, node.view: what a container sees of its node. Lies beside the container's copy of the library and is never changed. */

@@ -13,7 +13,7 @@ import type { FilledFigure } from './fill.js'
 import { showModule } from './loaded-module.js'
 import { type NodePlace, removeNode } from './node-directory.js'
 import { checkReadings, type GpuReadings, numberOf, type ReadingName, word } from './readings.js'
-import { findRelease } from './releases.js'
+import { releaseLike } from './releases.js'
 import type { GiNumbering, NodeRequest } from './request.js'
 import { type Capability, readRights } from './rights.js'
 import { installDriver, planUnder } from './upgrade.js'
@@ -115,7 +115,6 @@ export class SimulatedNode {
    */
   reset(gpu: number): void {
     this.#control.command(Command.reset, this.#gpu('reset', gpu))
-    this.#faults.cured(fault => fault.gpu === gpu && fault.code === 'RESET_REQUIRED')
   }
 
   /**
@@ -125,7 +124,6 @@ export class SimulatedNode {
    */
   reboot(): void {
     this.#loadDriver(Command.reboot)
-    this.#faults.cured(() => true)
   }
 
   /**
@@ -134,7 +132,6 @@ export class SimulatedNode {
    */
   reloadDriver(): void {
     this.#loadDriver(Command.reloadDriver)
-    this.#faults.cured(fault => fault.code === 'RESET_REQUIRED')
   }
 
   /**
@@ -234,7 +231,7 @@ export class SimulatedNode {
   inject(fault: GpuFaultOptions): GpuFault
   inject(fault: FaultOptions): CallFault | GpuFault
   inject(fault: FaultOptions): CallFault | GpuFault {
-    return this.#faults.inject(fault, { release: findRelease(this.driver), gpus: this.gpus.length })
+    return this.#faults.inject(fault, { release: releaseLike(this.driver), gpus: this.gpus.length })
   }
 
   /** What was injected through this object, or the node was made with, and still stands; the oldest first. */
@@ -243,8 +240,9 @@ export class SimulatedNode {
   }
 
   /**
-   * How often an exported function was called in this process since the node's library was loaded. It
-   * is loaded while a session on it is open; without one the answer is 0.
+   * How often an exported function was called since the node was made, by all processes together, whatever became of
+   * them; resets, reboots and driver upgrades do not end the count. A process that may not write `node.image` counts for
+   * itself alone.
    * @param name The C name: 'nvmlDeviceGetMigMode'. One that no release exports is a TypeError.
    */
   calls(name: string): number {
@@ -279,6 +277,7 @@ export class SimulatedNode {
       const gone: readonly string[] = ['NOT_A_NODE', 'DRIVER_NOT_LOADED', 'UNKNOWN']
       if (!(error instanceof SimulatorError && gone.includes(error.code))) throw error
     } finally {
+      this.#faults.close()
       this.#control.close()
       await this.#containers.close()
       if (this.#temporary) await removeNode(this.#place)

@@ -28,7 +28,8 @@ enum SimulatorCommand : unsigned {
   kSimulatorSetReading = 9,     // (gpu, number of a word of Readings, value in two)
   kSimulatorRaiseEvent = 10,    // (gpu, type, data in two, gpu instance, compute instance)
   kSimulatorSetActivity = 11,   // (gpu, gpu instance, index of the metric, bits of a double in two)
-  kSimulatorSetHealth = 12,     // (gpu, 0 or the code of every call about it)
+  kSimulatorSetHealth = 12,     // (gpu, 0 or the code of every call about it, the one that it must
+                                //  have until then; kSimulatorNone: any)
   kSimulatorInject = 13,        // (1: any function, pid, first, times, chance of 2^32, seed,
                                 //  SimulatorFaultAction, value, after) function; says the fault's id.
                                 //  Times and chance: kSimulatorNone for each call
@@ -40,6 +41,7 @@ enum SimulatorCommand : unsigned {
   kSimulatorPlaceComputeInstance = 19,  // (gpu, gpu instance, profile id, start, id)
   kSimulatorDescribe = 20,      // () says the version of the driver that is loaded
   kSimulatorFindDevice = 21,    // (gpu, gpu instance, compute instance) whether there is one
+  kSimulatorReportHealth = 22,  // (gpu) says 0 or the code of every call about it
 };
 inline constexpr unsigned kSimulatorMaxArguments = 12;
 inline constexpr unsigned kSimulatorNone = 0xffffffffu;
@@ -65,7 +67,8 @@ struct SimulatorControl {
   // it did not.
   nvmlReturn_t (*command)(SimulatorCommand command, const unsigned* arguments, const char* name,
                           char* text, unsigned length);
-  // Calls of an exported function in this process since the library was loaded; ~0 if unknown.
+  // Calls of an exported function since the node was made, of all processes that may write its image,
+  // and of this one; ~0 if unknown.
   unsigned long long (*calls)(const char* function);
 };
 

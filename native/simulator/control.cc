@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "abi/simulator_control.h"
+#include "call_counts.h"
 #include "calls.h"
 #include "fault_records.h"
 #include "faults.h"
@@ -33,15 +34,20 @@ struct Order {
   }
 };
 
+// Whether there is the GPU that the first argument names.
+bool NamesGpu(const Order& order) {
+  const unsigned gpus = order.image.gpu_count();
+  if (order.arguments[0] < gpus) return true;
+  order.reason->Say("The node has %u GPUs; there is no GPU %u.", gpus, order.arguments[0]);
+  return false;
+}
+
 // rules(const GpuEdit&, Outbox&, Reason*) on the GPU that the first argument names. Root does it.
 template <class Rules>
 nvmlReturn_t OnGpu(const Order& order, Rules rules) {
+  if (!NamesGpu(order)) return NVML_ERROR_INVALID_ARGUMENT;
   Image& image = order.image;
   const unsigned gpu = order.arguments[0];
-  if (gpu >= image.gpu_count()) {
-    order.reason->Say("The node has %u GPUs; there is no GPU %u.", image.gpu_count(), gpu);
-    return NVML_ERROR_INVALID_ARGUMENT;
-  }
   return ChangeNode(image, order.reason, [&](State& state, Outbox& outbox, Reason* why) {
     const GpuEdit at = {image.node(),    image.boards()[gpu], state.node,
                         state.gpus[gpu], gpu,                 kRootRight};
@@ -93,6 +99,15 @@ nvmlReturn_t SetRights(const Order& order) {
     state.node.rights = rights;
     return NVML_SUCCESS;
   });
+}
+
+nvmlReturn_t ReportHealth(const Order& order) {
+  if (!NamesGpu(order)) return NVML_ERROR_INVALID_ARGUMENT;
+  NodeState node;
+  GpuState gpu;
+  order.image.ReadGpu(order.arguments[0], &node, &gpu);
+  order.reason->Say("%u", gpu.health);
+  return NVML_SUCCESS;
 }
 
 nvmlReturn_t FindDevice(const Order& order) {
@@ -149,7 +164,7 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
       });
     case kSimulatorSetHealth:
       return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
-        return SetHealth(at, it[1], why);
+        return SetHealth(at, it[1], it[2], why);
       });
     case kSimulatorSetMode:
       return OnGpu(order, [&](const GpuEdit& at, Outbox&, Reason* why) {
@@ -172,6 +187,8 @@ nvmlReturn_t Run(SimulatorCommand command, const Order& order) {
                          order.reason);
     case kSimulatorReboot:
       return RebootNode(order);
+    case kSimulatorReportHealth:
+      return ReportHealth(order);
     case kSimulatorFindDevice:
       return FindDevice(order);
     case kSimulatorReloadDriver:

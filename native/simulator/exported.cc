@@ -1,6 +1,5 @@
 #include "exported.h"
 
-#include <atomic>
 #include <cstring>
 
 #include "faults.h"
@@ -19,13 +18,7 @@ constexpr const char* kNames[kCount] = {
 #include "unmodelled.inc"
 };
 
-std::atomic<unsigned long long> calls[kCount];
-
 }  // namespace
-
-void CountCall(Exported function) {
-  calls[static_cast<unsigned>(function)].fetch_add(1, std::memory_order_relaxed);
-}
 
 bool FindExported(const char* name, Exported* function) {
   for (unsigned i = 0; name != nullptr && i < kCount; i++) {
@@ -34,12 +27,6 @@ bool FindExported(const char* name, Exported* function) {
     return true;
   }
   return false;
-}
-
-unsigned long long CallsOf(const char* name) {
-  Exported function;
-  if (!FindExported(name, &function)) return ~0ull;
-  return calls[static_cast<unsigned>(function)].load(std::memory_order_relaxed);
 }
 
 }  // namespace nvml_mig::simulator

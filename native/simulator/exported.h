@@ -1,5 +1,5 @@
-// Every function that the library exports, by name: the prototypes of those that answer, a number
-// for each, and a count of its calls. What each does is the function of its name in `played`.
+// Every function that the library exports, by name: the prototypes of those that answer, and a
+// number for each. What each does is the function of its name in `played`.
 #ifndef NVML_MIG_SIMULATOR_EXPORTED_H
 #define NVML_MIG_SIMULATOR_EXPORTED_H
 
@@ -29,9 +29,6 @@ enum class Exported : unsigned {
   kCount
 };
 
-void CountCall(Exported function);
-// Calls of the function so far in this process; ~0 when no such function is exported.
-unsigned long long CallsOf(const char* function);
 // The function of a name; false when no such one is exported.
 [[nodiscard]] bool FindExported(const char* name, Exported* function);
 

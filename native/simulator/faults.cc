@@ -9,7 +9,6 @@
 
 #include "abi/simulator_control.h"
 #include "fault_records.h"
-#include "library.h"
 #include "words.h"
 
 namespace nvml_mig::simulator {
@@ -133,8 +132,7 @@ void Strikes::Hang(const Strike& strike) const {
 
 }  // namespace
 
-bool FaultsMayStand() {
-  const Image* const image = InitialisedImage();
+bool FaultsMayStand(const Image* image) {
   // Before init the image may not even be open, which takes longer to find out.
   return image == nullptr || AnyStands(*image);
 }

@@ -12,12 +12,15 @@
 
 #include <type_traits>
 
+#include "call_counts.h"
 #include "exported.h"
+#include "library.h"
 
 namespace nvml_mig::simulator {
 
-// False when no fault stands in the node, so that a call is nothing but what is played.
-bool FaultsMayStand();
+// False when no fault stands in the node that the process is initialised on, so that a call is nothing
+// but what is played.
+bool FaultsMayStand(const Image* image);
 
 // A call that faults may strike: `effect` is what is played. No lock is held while they act.
 nvmlReturn_t CallUnderFaults(Exported function, nvmlReturn_t (*effect)(void*), void* context);
@@ -30,8 +33,9 @@ nvmlReturn_t CallUnderFaults(Exported function, Effect& effect) {
 
 template <class Played>
 auto Call(Exported function, Played played) -> decltype(played()) {
-  CountCall(function);
-  if (!FaultsMayStand()) return played();
+  const Image* const image = InitialisedImage();
+  CountCall(image, function);
+  if (!FaultsMayStand(image)) return played();
   if constexpr (std::is_same_v<decltype(played()), nvmlReturn_t>) {
     return CallUnderFaults(function, played);
   } else {

@@ -28,6 +28,8 @@ inline constexpr std::uint32_t kRetiredClosed = 1;
 inline constexpr std::uint32_t kRetiredReplaced = 2;
 inline constexpr std::uint32_t kEventRing = 4096;
 inline constexpr std::uint32_t kMaxFaults = 32;
+inline constexpr std::uint32_t kMaxFunctions = 512;
+inline constexpr std::uint64_t kCallsMoved = 0x8000000000000000;
 inline constexpr std::uint32_t kActivityMetrics = 16;
 inline constexpr std::uint64_t kViewMagic = 0x00574549564c564e;
 inline constexpr std::uint32_t kViewIds = 16;
@@ -538,7 +540,7 @@ static_assert(offsetof(Activity, sinceNanoseconds) == 16);
 static_assert(offsetof(Activity, rates) == 24);
 static_assert(offsetof(Activity, integrals) == 152);
 
-// What processes share word by word, outside the slots. Only the fault counters are written without the lock.
+// What processes share word by word, outside the slots. Only what counts calls, of faults or altogether, is written without the lock.
 struct Commons {
   std::uint64_t rootShown;  // number of the change up to which the instances are shown under root/
   std::uint64_t armed;  // how many faults there are
@@ -547,8 +549,9 @@ struct Commons {
   Event events[4096];
   Fault faults[32];
   Activity activities[144];  // by GPU, nine each: one per place in gpuInstances, then the whole GPU's
+  std::uint64_t calls[512];  // how often each exported function was called, by its number; kCallsMoved: its successor counts on
 };
-static_assert(sizeof(Commons) == 174784);
+static_assert(sizeof(Commons) == 178880);
 static_assert(offsetof(Commons, rootShown) == 0);
 static_assert(offsetof(Commons, armed) == 8);
 static_assert(offsetof(Commons, lastFault) == 16);
@@ -556,6 +559,7 @@ static_assert(offsetof(Commons, reserved) == 24);
 static_assert(offsetof(Commons, events) == 64);
 static_assert(offsetof(Commons, faults) == 131136);
 static_assert(offsetof(Commons, activities) == 134464);
+static_assert(offsetof(Commons, calls) == 174784);
 
 // A file of its own, node.view: what a container sees of its node. Lies beside the container's copy of the library and is never changed.
 struct View {

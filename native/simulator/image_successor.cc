@@ -19,6 +19,23 @@ bool SuccessorPath(const char* path, char (&out)[PATH_MAX]) {
   return static_cast<std::size_t>(length) < sizeof(out);
 }
 
+// A call that is counted in the image before it at this moment learns from the mark that it came too
+// late, and is counted elsewhere: none is lost, and none is in both.
+void MoveCalls(Commons& from, Commons& to) {
+  for (unsigned i = 0; i < kMaxFunctions; i++) {
+    const std::uint64_t counted =
+        Shared<std::uint64_t>(&from.calls[i]).fetch_or(kCallsMoved, std::memory_order_relaxed);
+    Shared<std::uint64_t>(&to.calls[i]).store(counted & ~kCallsMoved, std::memory_order_relaxed);
+  }
+}
+
+void MoveCallsBack(const Commons& from, Commons& to) {
+  for (unsigned i = 0; i < kMaxFunctions; i++) {
+    const auto counted = Shared<std::uint64_t>(&from.calls[i]).load(std::memory_order_relaxed);
+    Shared<std::uint64_t>(&to.calls[i]).store(counted, std::memory_order_relaxed);
+  }
+}
+
 }  // namespace
 
 OpenStatus Image::OpenSuccessorOf(const Image& before, Reason* reason) {
@@ -46,11 +63,13 @@ ChangeStatus Image::TakePlaceOf(Image& before) {
   auto end = Shared<std::uint32_t>(&before.header().retired);
   end.store(kRetiredReplaced, std::memory_order_release);
   SIMULATOR_STEP(superseded);
+  MoveCalls(before.commons(), commons());
   if (std::rename(path_, before.path_) == 0) {
     SIMULATOR_STEP(renamed);
     return ChangeStatus::kDone;
   }
   const int error = errno;
+  MoveCallsBack(commons(), before.commons());
   end.store(0, std::memory_order_release);
   const bool lacksRight = error == EACCES || error == EPERM || error == EROFS;
   return lacksRight ? ChangeStatus::kReadOnly : ChangeStatus::kSystem;

@@ -4,6 +4,7 @@
 
 #include <atomic>
 
+#include "call_counts.h"
 #include "dialect.h"
 #include "event_sets.h"
 #include "gpm.h"
@@ -44,6 +45,7 @@ void AfterForkInParent() { pthread_mutex_unlock(&library); }
 void AfterForkInChild() {
   initialised.store(0, std::memory_order_relaxed);
   WithdrawPresenceInChild();
+  ForgetCallsInChild();
   pthread_mutex_unlock(&library);
 }
 
@@ -156,14 +158,13 @@ nvmlReturn_t Initialise() {
 }
 
 nvmlReturn_t Shutdown() {
-  pthread_mutex_lock(&library);
+  const PreInitImage opened;  // the last to be counted aside are handed over
   if (initialised.load(std::memory_order_relaxed) != 0 &&
       initialised.fetch_sub(1, std::memory_order_release) == 1) {
     WithdrawPresence();
     // Who waits for events is to find that there is nothing to wait for any more.
     image.load(std::memory_order_relaxed)->WakeWaiters();
   }
-  pthread_mutex_unlock(&library);
   return NVML_SUCCESS;
 }
 
@@ -179,6 +180,7 @@ unsigned InitPeriod() { return period.load(std::memory_order_relaxed); }
 PreInitImage::PreInitImage() {
   pthread_mutex_lock(&library);
   image_ = OpenImage(&code_, &reason_);
+  if (image_ != nullptr) HandOverCalls(*image_);
 }
 
 PreInitImage::~PreInitImage() { pthread_mutex_unlock(&library); }

@@ -92,7 +92,8 @@ nvmlReturn_t StartClient(const GpuEdit& at, const ClientPlace& place, const Clie
 nvmlReturn_t StopClient(const GpuEdit& at, const ClientPlace& place, Reason* reason);
 // `number` counts the words of Readings.
 nvmlReturn_t SetReading(const GpuEdit& at, unsigned number, std::uint64_t value, Reason* reason);
-nvmlReturn_t SetHealth(const GpuEdit& at, unsigned code, Reason* reason);
+// NVML_ERROR_NOT_FOUND where the GPU's health is not `standing`; kSimulatorNone: whatever it is.
+nvmlReturn_t SetHealth(const GpuEdit& at, unsigned code, unsigned standing, Reason* reason);
 
 // How a node is given what it has from the start (machine_layout.cc): whatever stands against it but
 // the geometry. The sentence is set on every refusal. `start` and `id` may be kSimulatorNone.

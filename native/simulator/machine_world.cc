@@ -261,11 +261,15 @@ nvmlReturn_t SetReading(const GpuEdit& at, unsigned number, std::uint64_t value,
   return NVML_SUCCESS;
 }
 
-nvmlReturn_t SetHealth(const GpuEdit& at, unsigned code, Reason* reason) {
+nvmlReturn_t SetHealth(const GpuEdit& at, unsigned code, unsigned standing, Reason* reason) {
   if (code != 0 && code != NVML_ERROR_GPU_IS_LOST && code != NVML_ERROR_RESET_REQUIRED) {
     reason->Say("A GPU is well (0), lost (%d) or wants a reset (%d), not %u.",
                 NVML_ERROR_GPU_IS_LOST, NVML_ERROR_RESET_REQUIRED, code);
     return NVML_ERROR_INVALID_ARGUMENT;
+  }
+  if (standing != kSimulatorNone && at.gpu.health != standing) {
+    reason->Say("GPU %u has health %u, not %u.", at.index, at.gpu.health, standing);
+    return NVML_ERROR_NOT_FOUND;
   }
   at.gpu.health = code;
   return NVML_SUCCESS;

@@ -109,7 +109,7 @@ TEST_CASE("everything that is asked about such a GPU has its code, and the other
     nvmlDevice_t sickMig, wellMig;
     Partition(node, 0, &sick, &sickMig);
     Partition(node, 1, &well, &wellMig);
-    REQUIRE(node.Command(kSimulatorSetHealth, {0, health}) == NVML_SUCCESS);
+    REQUIRE(node.Command(kSimulatorSetHealth, {0, health, kSimulatorNone}) == NVML_SUCCESS);
     unsigned asked = 0;
     const auto hold = [&](const char* name, auto function) {
       CAPTURE(name);
@@ -131,7 +131,7 @@ TEST_CASE("everything that is asked about such a GPU has its code, and the other
     CHECK(asked > 90);
 
     // Nothing was done to it.
-    REQUIRE(node.Command(kSimulatorSetHealth, {0, 0}) == NVML_SUCCESS);
+    REQUIRE(node.Command(kSimulatorSetHealth, {0, 0, kSimulatorNone}) == NVML_SUCCESS);
     nvmlGpuInstanceInfo_t info;
     CHECK(node.nvmlGpuInstanceGetInfo(sick.instance, &info) == NVML_SUCCESS);
     unsigned current = 0, pending = 0;
@@ -152,7 +152,7 @@ TEST_CASE("such a GPU is counted and not handed out") {
   REQUIRE(node.nvmlDeviceGetUUID(sickMig, migUuid, 96) == NVML_SUCCESS);
   REQUIRE(node.nvmlDeviceGetUUID(wellMig, otherUuid, 96) == NVML_SUCCESS);
   const std::string ofParent = std::string("MIG-") + gpuUuid + "/2/0";
-  REQUIRE(node.Command(kSimulatorSetHealth, {0, NVML_ERROR_GPU_IS_LOST}) == NVML_SUCCESS);
+  REQUIRE(node.Command(kSimulatorSetHealth, {0, NVML_ERROR_GPU_IS_LOST, kSimulatorNone}) == NVML_SUCCESS);
 
   unsigned count = 0;
   CHECK(node.nvmlDeviceGetCount_v2(&count) == NVML_SUCCESS);
@@ -184,14 +184,14 @@ TEST_CASE("what brings a GPU back") {
     nvmlDevice_t device;
     return node.nvmlDeviceGetHandleByIndex_v2(0, &device);
   };
-  REQUIRE(node.Command(kSimulatorSetHealth, {0, NVML_ERROR_RESET_REQUIRED}) == NVML_SUCCESS);
+  REQUIRE(node.Command(kSimulatorSetHealth, {0, NVML_ERROR_RESET_REQUIRED, kSimulatorNone}) == NVML_SUCCESS);
   CHECK(node.Command(kSimulatorReset, {0}) == NVML_SUCCESS);
   CHECK(answer() == NVML_SUCCESS);
-  REQUIRE(node.Command(kSimulatorSetHealth, {0, NVML_ERROR_RESET_REQUIRED}) == NVML_SUCCESS);
+  REQUIRE(node.Command(kSimulatorSetHealth, {0, NVML_ERROR_RESET_REQUIRED, kSimulatorNone}) == NVML_SUCCESS);
   CHECK(node.Command(kSimulatorReloadDriver) == NVML_SUCCESS);
   CHECK(answer() == NVML_SUCCESS);
 
-  REQUIRE(node.Command(kSimulatorSetHealth, {0, NVML_ERROR_GPU_IS_LOST}) == NVML_SUCCESS);
+  REQUIRE(node.Command(kSimulatorSetHealth, {0, NVML_ERROR_GPU_IS_LOST, kSimulatorNone}) == NVML_SUCCESS);
   CHECK(node.Command(kSimulatorReset, {0}) == NVML_ERROR_GPU_IS_LOST);
   CHECK(std::string(node.text) ==
         "GPU 0 is lost: no reset reaches it any more, so reboot instead.");
@@ -200,8 +200,20 @@ TEST_CASE("what brings a GPU back") {
   CHECK(node.Command(kSimulatorReboot) == NVML_SUCCESS);
   CHECK(answer() == NVML_SUCCESS);
 
-  CHECK(node.Command(kSimulatorSetHealth, {0, 17}) == NVML_ERROR_INVALID_ARGUMENT);
+  REQUIRE(node.Command(kSimulatorSetHealth, {0, 16, 0}) == NVML_SUCCESS);
+  CHECK(answer() == NVML_ERROR_RESET_REQUIRED);
+  CHECK(node.Command(kSimulatorSetHealth, {0, 0, 15}) == NVML_ERROR_NOT_FOUND);
+  CHECK(std::string(node.text) == "GPU 0 has health 16, not 15.");
+  CHECK(node.Command(kSimulatorReportHealth, {0}) == NVML_SUCCESS);
+  CHECK(std::string(node.text) == "16");
+  CHECK(node.Command(kSimulatorSetHealth, {0, 0, 16}) == NVML_SUCCESS);
+  CHECK(node.Command(kSimulatorReportHealth, {0}) == NVML_SUCCESS);
+  CHECK(std::string(node.text) == "0");
+  CHECK(node.Command(kSimulatorReportHealth, {2}) == NVML_ERROR_INVALID_ARGUMENT);
+  CHECK(std::string(node.text) == "The node has 2 GPUs; there is no GPU 2.");
+
+  CHECK(node.Command(kSimulatorSetHealth, {0, 17, kSimulatorNone}) == NVML_ERROR_INVALID_ARGUMENT);
   CHECK(std::string(node.text) == "A GPU is well (0), lost (15) or wants a reset (16), not 17.");
-  CHECK(node.Command(kSimulatorSetHealth, {2, 15}) == NVML_ERROR_INVALID_ARGUMENT);
+  CHECK(node.Command(kSimulatorSetHealth, {2, 15, kSimulatorNone}) == NVML_ERROR_INVALID_ARGUMENT);
   CHECK(answer() == NVML_SUCCESS);
 }

@@ -256,7 +256,7 @@ TEST_CASE("persistence and ECC modes") {
 
 TEST_CASE("where a GPU cannot be reset, only a reboot helps one that wants it") {
   World world({A100()}, Passthrough());
-  REQUIRE(SetHealth(world.edit(), NVML_ERROR_RESET_REQUIRED, &world.reason) == NVML_SUCCESS);
+  REQUIRE(SetHealth(world.edit(), NVML_ERROR_RESET_REQUIRED, kSimulatorNone, &world.reason) == NVML_SUCCESS);
   CHECK(ResetGpu(world.edit(), &world.reason) == NVML_ERROR_NOT_SUPPORTED);
   REQUIRE(ReloadDriver(world.image, world.state, &world.reason) == NVML_SUCCESS);
   CHECK(world.state.gpus[0].health == NVML_ERROR_RESET_REQUIRED);

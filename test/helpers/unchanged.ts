@@ -13,7 +13,7 @@ const CHANGING = [
   'nvmlComputeInstanceDestroy'
 ]
 
-/** How often this process has asked NVML to change something. */
+/** How often NVML was asked to change something, by any process. */
 export function changesAsked(node: SimulatedNode): number {
   return CHANGING.reduce((sum, name) => sum + node.calls(name), 0)
 }

@@ -1,7 +1,7 @@
 /** Faults as people inject them, and our own library meeting them. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
+import { readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -9,6 +9,7 @@ import t from 'tap'
 import { open } from '../../lib/index.js'
 import { type CallFault, type FaultOptions, type SimulateOptions, simulate } from '../../lib/simulator/index.js'
 import { openNode } from '../helpers/node.js'
+import { snapshotFrom, throughJson } from '../helpers/snapshots.js'
 
 const A100: SimulateOptions = { gpus: ['A100-SXM4-40GB'] }
 const MODE = 'nvmlDeviceGetMigMode'
@@ -292,36 +293,53 @@ t.test('what no fault can be is a sentence, and nothing was changed', async t =>
   await nvml.gpu(0).migMode()
 })
 
-t.test('a GPU that is lost, and one that requires a reset', async t => {
-  const { node, nvml } = await openNode(t, { gpus: ['A100-SXM4-40GB*2'] })
-  const lost = node.inject({ gpu: 1, lost: true })
-  t.match(lost, { gpu: 1, code: 'GPU_IS_LOST' })
-  await t.rejects(nvml.gpu(1).migMode(), { code: 'GPU_IS_LOST', gpu: 1 })
-  await nvml.gpu(0).migMode()
-  t.same(node.faults(), [lost])
-  lost.remove()
-  await nvml.gpu(1).migMode()
-  t.same(node.faults(), [])
+t.test('a node replayed from a driver newer than the simulator knows takes the faults of the newest that it does', async t => {
+  const from = throughJson(await snapshotFrom(A100))
+  const driver = { ...from.driver, version: '620.10.01' }
+  const options = { call: MODE, returns: 'TIMEOUT' } as const
+  const node = await simulate({ from: { ...from, driver }, faults: [options] })
+  t.teardown(() => node.close())
+  node.faults()[0]!.remove()
+  await using nvml = await open({ library: node.library })
+  const fault = node.inject(options)
+  await t.rejects(nvml.gpu(0).migMode(), { code: 'TIMEOUT' })
+  t.equal(fault.fired, 1)
+})
 
-  node.inject({ gpu: 1, lost: true })
-  const reset = node.inject({ gpu: 1, resetRequired: true })
-  lost.remove()
-  await t.rejects(nvml.gpu(1).migMode(), { code: 'RESET_REQUIRED' }, 'what ended before cures nothing')
-  t.same(node.faults(), [reset], 'the newest trouble is the one a GPU has')
-  node.reset(1)
-  await nvml.gpu(1).migMode()
-  t.same(node.faults(), [])
+t.test('a fault that has ended keeps its figures, and what would end it again does nothing', async t => {
+  const dir = join(t.testdir(), 'node')
+  const { node, nvml } = await openNode(t, { ...A100, dir })
+  const fault = node.inject({ call: MODE, returns: 'TIMEOUT' })
+  const hang = node.inject({ call: SET_MODE, hangs: true })
+  await t.rejects(nvml.gpu(0).migMode(), { code: 'TIMEOUT' })
+  hang.remove()
+  hang.release()
 
-  node.inject({ gpu: 0, resetRequired: true })
-  const other = node.inject({ gpu: 1, lost: true })
-  node.reloadDriver()
-  await nvml.gpu(0).migMode()
-  t.same(node.faults(), [other], 'a driver that is loaded anew begins with GPUs that were reset; a lost one stays lost')
-  other.remove()
+  const reset = node.inject({ gpu: 0, resetRequired: true })
+  await node.close()
+  t.match(fault, { matched: 1, fired: 1 }, 'nobody asked for them before the end')
+  for (const each of [fault, hang]) {
+    each.release()
+    each.remove()
+    each[Symbol.dispose]()
+  }
+  reset.remove()
+  reset[Symbol.dispose]()
+  t.match(fault, { matched: 1, fired: 1 })
+  t.throws(() => node.faults(), { code: 'CLOSED' })
 
-  node.inject({ gpu: 0, lost: true })
-  t.throws(() => node.reset(0))
-  t.equal(node.faults().length, 1)
-  node.reboot()
-  t.same(node.faults(), [])
+  await using again = await simulate({ ...A100, dir })
+  t.same(again.faults(), [], 'it did not inject them')
+  await t.rejects(nvml.gpu(0).setMigMode(true), { code: 'RESET_REQUIRED' }, 'but a node of its own place keeps them')
+  again.reset(0)
+  await t.rejects(nvml.gpu(0).migMode(), { code: 'TIMEOUT' })
+})
+
+t.test('the node is removed while its faults stand', async t => {
+  const node = await simulate(A100)
+  const fault = node.inject({ call: MODE, hangs: true })
+  rmSync(node.dir, { recursive: true })
+  await node.close()
+  t.match(fault, { matched: 0, fired: 0 })
+  fault.remove()
 })
