@@ -3,6 +3,8 @@
  */
 export type { NvmlCall } from './call-channel.js'
 export type { ComputeInstance } from './compute-instance.js'
+export type { CudaDevice } from './device-names.js'
+export { cudaVisibleDevices, parseCudaVisibleDevices } from './device-names.js'
 export type { NvmlCode, NvmlFailure, SessionErrorCode } from './errors.js'
 export { NvmlError, SessionError } from './errors.js'
 export type { Gpu, MigMode, MigModeChange } from './gpu.js'

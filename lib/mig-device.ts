@@ -31,7 +31,12 @@ export class MigDevice {
   /** The GPU that it is a part of. */
   readonly gpu: Gpu
   /** `MIG-…`; on drivers before R470 `MIG-GPU-<uuid>/<GPU instance>/<compute instance>`. */
-  readonly uuid: string
+  readonly uuid: `MIG-${string}`
+  /**
+   * `MIG-GPU-<uuid>/<GPU instance>/<compute instance>`: the UUID of drivers before R470, which later ones take too. It
+   * names the ids, so whatever device has them.
+   */
+  readonly legacyUuid: `MIG-GPU-${string}`
   /** Number among the MIG devices of the GPU. It changes when others come and go. */
   readonly index: number
   /** Unique on its GPU; given again after the GPU instance was destroyed. */
@@ -59,7 +64,8 @@ export class MigDevice {
   constructor(connection: Connection, gpu: Gpu, record: MigDeviceRecord, profiles: readonly GpuInstanceProfile[]) {
     this.#connection = connection
     this.gpu = gpu
-    this.uuid = record.uuid
+    this.uuid = record.uuid as `MIG-${string}`
+    this.legacyUuid = `MIG-${gpu.uuid as `GPU-${string}`}/${record.gpuInstanceId}/${record.computeInstanceId}`
     this.index = record.index
     this.gpuInstanceId = record.gpuInstanceId
     this.computeInstanceId = record.computeInstanceId

@@ -1,9 +1,11 @@
 import { setTimeout } from 'node:timers/promises'
 import { checkOptions, flag, optionalText, shown, wholeNumber } from './arguments.js'
 import { Connection, type ConnectionOptions, type Opened, type Task } from './connection.js'
+import { busId, isMigUuid, parseCudaVisibleDevices } from './device-names.js'
 import { NvmlError, SessionError } from './errors.js'
 import { Gpu } from './gpu.js'
 import { loadedModule } from './kernel-module.js'
+import { series } from './layout/suggest.js'
 import { type MigDevice, migDevice } from './mig-device.js'
 import { describeDriver, readGpus } from './read-snapshot.js'
 import { NONE } from './records.js'
@@ -62,17 +64,8 @@ export interface MigDeviceRef {
   computeInstance: number
 }
 
-const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
-const MIG_REF = new RegExp(`^MIG-(?:${UUID}|GPU-${UUID}/\\d+/\\d+)$`, 'i')
-const BUS_ID = /^(?:([0-9a-f]{4}|[0-9a-f]{8}):)?([0-9a-f]{2}:[0-9a-f]{2}\.[0-7])$/i
 const LONGEST_TIMER = 2 ** 31 - 1
 const SLOW_MS = 5_000
-
-/** One spelling for all spellings of a PCI bus id, or undefined. */
-function busId(text: string): string | undefined {
-  const [, domain, rest] = BUS_ID.exec(text) ?? []
-  return rest === undefined ? undefined : `${(domain ?? '').padStart(8, '0')}:${rest}`.toLowerCase()
-}
 
 function cudaVersion(version: number): string | null {
   return version === NONE ? null : `${Math.floor(version / 1000)}.${Math.floor((version % 1000) / 10)}`
@@ -135,17 +128,24 @@ export class Session {
   }
 
   /**
-   * The MIG device that a reference names, or undefined if there is none.
+   * What a name means, whichever name it is: a MIG device or a GPU. Undefined if there is none. {@link gpu} asks
+   * nobody and takes GPUs alone.
    *
-   * @param ref `MIG-<uuid>`, `MIG-GPU-<uuid>/<GPU instance>/<compute instance>`, or the ids.
-   * @throws {RangeError} The text is no such name, or there is no such GPU. {TypeError} It is neither a text nor ids.
-   *   {NvmlError} What NVML refused.
+   * @param ref `MIG-<uuid>`, `MIG-GPU-<uuid>/<GPU instance>/<compute instance>`, or the ids of a MIG device; `GPU-<uuid>`,
+   *   or so much of its beginning that no other GPU has it; a PCI bus id; a value of `CUDA_VISIBLE_DEVICES` with one of these.
+   * @throws {RangeError} The text is no such name, or names several; there is no GPU with that index, of ids. {TypeError} It
+   *   is neither a text nor ids. {NvmlError} What NVML refused.
    * @see nvmlDeviceGetHandleByUUID, nvmlDeviceGetMigDeviceHandleByIndex
    */
-  async find(ref: string | MigDeviceRef): Promise<MigDevice | undefined> {
-    return await this.#connection.whole('find a MIG device', false, async () => {
+  find(ref: `MIG-${string}` | MigDeviceRef): Promise<MigDevice | undefined>
+  find(ref: `GPU-${string}`): Promise<Gpu | undefined>
+  find(ref: string | MigDeviceRef): Promise<MigDevice | Gpu | undefined>
+  async find(ref: string | MigDeviceRef): Promise<MigDevice | Gpu | undefined> {
+    return await this.#connection.whole('find a device', false, async () => {
+      const task = this.#search(ref)
+      if (task instanceof Gpu || task === undefined) return task
       try {
-        const record = await this.#connection.one(this.#search(ref), migDevice)
+        const record = await this.#connection.one(task, migDevice)
         return await this.gpu(record.gpu).describeDevice(record)
       } catch (error) {
         // A GPU without MIG has no MIG devices either.
@@ -155,16 +155,23 @@ export class Session {
     })
   }
 
-  #search(ref: string | MigDeviceRef): Task {
+  /** The GPU that a text means, or what to ask of NVML. */
+  #search(ref: string | MigDeviceRef): Gpu | Task | undefined {
     if (typeof ref === 'string') {
-      if (MIG_REF.test(ref)) return { operation: 'migDeviceByUuid', args: [], doing: `find ${ref}`, text: ref }
-      const hint = /^GPU-/i.test(ref) ? '; that is a GPU: see gpu(ref)' : ''
-      throw new RangeError(
-        `a MIG device is named MIG-<uuid> or MIG-GPU-<uuid>/<GPU instance>/<compute instance>, not ${shown(ref)}${hint}`
-      )
+      if (busId(ref) !== undefined) return this.gpus.find(this.#named(ref))
+      const [name, ...more] = /^(?:MIG|GPU)-|,/i.test(ref) ? parseCudaVisibleDevices(ref) : []
+      if (name === undefined) {
+        throw new RangeError(
+          `a device is named by its UUID (MIG-<uuid>, MIG-GPU-<uuid>/<GPU instance>/<compute instance>, GPU-<uuid>) or a GPU's PCI bus id, not ${shown(ref)}`
+        )
+      }
+      if (more.length > 0) throw new RangeError(`find takes one device; ${shown(ref)} names ${more.length + 1}`)
+      return isMigUuid(name)
+        ? { operation: 'migDeviceByUuid', args: [], doing: `find ${name}`, text: name }
+        : this.#beginning(name)
     }
     if (typeof ref !== 'object' || ref === null) {
-      throw new TypeError(`find takes a name like MIG-… or { gpu, gpuInstance, computeInstance }, not ${shown(ref)}`)
+      throw new TypeError(`find takes a name like MIG-… or GPU-…, or { gpu, gpuInstance, computeInstance }, not ${shown(ref)}`)
     }
     checkOptions('find', ref, ['gpu', 'gpuInstance', 'computeInstance'])
     const gpu = this.gpu(ref.gpu).index
@@ -172,6 +179,13 @@ export class Session {
     const computeInstance = wholeNumber('find: computeInstance', ref.computeInstance)
     const doing = `find MIG device ${gpuInstance}/${computeInstance} on GPU ${gpu}`
     return { operation: 'migDevice', args: [gpu, gpuInstance, computeInstance], doing, gpu }
+  }
+
+  /** The GPU whose UUID begins so. */
+  #beginning(text: string): Gpu | undefined {
+    const found = this.gpus.filter(({ uuid }) => uuid.toLowerCase().startsWith(text.toLowerCase()))
+    if (found.length < 2) return found[0]
+    throw new RangeError(`${text} is the beginning of ${series(found.map(({ uuid }) => uuid))}: give more of it`)
   }
 
   /**

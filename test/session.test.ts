@@ -1,6 +1,6 @@
 /** A session: what answers it, its GPUs, finding devices, its end. */
 import t from 'tap'
-import { open, type Session } from '../lib/index.js'
+import { type MigDevice, open, type Session } from '../lib/index.js'
 import { simulate } from '../lib/simulator/index.js'
 import { openNode } from './helpers/node.js'
 import { changesAsked, refuses } from './helpers/unchanged.js'
@@ -71,7 +71,7 @@ t.test('find', async t => {
       { uuid, gpuInstanceId: gpuInstance, computeInstanceId: computeInstance, profile: '2c.3g.20gb' },
       JSON.stringify(ref)
     )
-    t.equal(found?.gpu, gpu)
+    t.equal((found as MigDevice).gpu, gpu)
   }
 
   for (const ref of [
@@ -90,9 +90,24 @@ t.test('find', async t => {
   await gpu.setMigMode(false)
   t.equal(await nvml.find({ gpu: 1, gpuInstance, computeInstance }), undefined, 'MIG is off')
 
-  const named = /^a MIG device is named MIG-<uuid> or MIG-GPU-<uuid>\/<GPU instance>\/<compute instance>, not /
-  await t.rejects(nvml.find('MIG-1'), { name: 'RangeError', message: named })
-  await t.rejects(nvml.find(gpu.uuid), { name: 'RangeError', message: /that is a GPU: see gpu\(ref\)$/ })
+  const [first] = nvml.gpus
+  t.equal(await nvml.find(gpu.uuid), gpu)
+  t.equal(await nvml.find(gpu.uuid.toUpperCase()), gpu)
+  t.equal(await nvml.find(gpu.uuid.slice(0, 14)), gpu, 'as much of it as tells it from the others')
+  t.equal(await nvml.find(`${gpu.uuid},-1`), gpu, 'as CUDA reads it')
+  t.equal(await nvml.find(gpu.pciBusId), gpu)
+  t.equal(await nvml.find('00:00.0'), undefined)
+  t.equal(await nvml.find('GPU-00000000-0000-0000-0000-000000000000'), undefined)
+  await t.rejects(nvml.find(`${first!.uuid},${gpu.uuid}`), { name: 'RangeError', message: /^find takes one device; .* names 2$/ })
+  await t.rejects(nvml.find(`${first!.uuid},${uuid}`), { name: 'RangeError', message: /A CUDA process uses one MIG device/ })
+  await t.rejects(nvml.find('MIG-1'), {
+    name: 'RangeError',
+    message: /'MIG-1' names no device: they are GPU-<uuid>, MIG-<uuid> or /
+  })
+  await t.rejects(nvml.find('1'), {
+    name: 'RangeError',
+    message: /^a device is named by its UUID .* or a GPU's PCI bus id, not '1'$/
+  })
   await t.rejects(nvml.find({ gpu: 7, gpuInstance: 0, computeInstance: 0 }), { name: 'RangeError', message: /there is no GPU 7/ })
   // @ts-expect-error all three are needed
   await t.rejects(nvml.find({ gpu: 0, gpuInstance: 1 }), {
@@ -104,7 +119,7 @@ t.test('find', async t => {
   // @ts-expect-error an index alone names no MIG device
   await t.rejects(nvml.find(0), {
     name: 'TypeError',
-    message: 'find takes a name like MIG-… or { gpu, gpuInstance, computeInstance }, not 0'
+    message: 'find takes a name like MIG-… or GPU-…, or { gpu, gpuInstance, computeInstance }, not 0'
   })
 })
 

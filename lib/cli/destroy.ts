@@ -77,6 +77,9 @@ async function destroyDevices(nvml: Session, uuids: readonly string[], destroyed
   for (const uuid of uuids) {
     const device = await nvml.find(uuid)
     if (!device) throw new UsageError(`there is no MIG device ${uuid}`, 'nvml-mig list shows those there are.')
+    if (!('gpuInstanceId' in device)) {
+      throw new UsageError(`${uuid} is a GPU, not a MIG device`, `nvml-mig destroy --gpu ${uuid} --all empties it.`)
+    }
     devices.push(device)
   }
   for (const device of devices) {

@@ -233,6 +233,7 @@ t.test('destroy', async t => {
   await t.test('wrong use', async t => {
     const wrong: Record<string, RegExp> = {
       destroy: /destroy needs to be told what/,
+      'destroy 00000000:07:00.0': /00000000:07:00\.0 is a GPU, not a MIG device/,
       'destroy --gpu 0': /destroy needs to be told what/,
       'destroy MIG-x --gpu 0 --all': /exclude each other/,
       'destroy --gpu 0 --compute-instance 1': /goes with --gpu-instance/,
