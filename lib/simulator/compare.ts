@@ -2,8 +2,8 @@
 import { shown } from '../arguments.js'
 import type { MigMode } from '../gpu.js'
 import type { GpuInstanceProfileSnapshot, GpuSnapshot, Snapshot } from '../snapshot.js'
-import { type BoardRow, type Confidence, labelsOf } from './boards.js'
-import { comparedFigures } from './compare-figures.js'
+import type { Confidence } from './boards.js'
+import { comparedToMake } from './compare-figures.js'
 import { type Release, releaseLike } from './releases.js'
 import { rowOf } from './row-of.js'
 
@@ -97,12 +97,6 @@ function unreadOf({ profiles, unavailable }: GpuSnapshot): string[] {
   return [...own, ...places]
 }
 
-/** The row under the make of the board that differs the least. */
-function compareWith(row: BoardRow<null>, gpu: GpuSnapshot, release: Release) {
-  const tried = [undefined, ...labelsOf(row)].map(variant => ({ variant, ...comparedFigures(row, gpu, release, variant) }))
-  return tried.reduce((best, each) => (each.differences.length < best.differences.length ? each : best))
-}
-
 function compareGpu(gpu: GpuSnapshot, release: Release): ComparedGpu {
   const row = gpu.unavailable.gpu ? undefined : rowOf(gpu)
   const { index, name, migMode } = gpu
@@ -111,7 +105,7 @@ function compareGpu(gpu: GpuSnapshot, release: Release): ComparedGpu {
     const board = gpu.migCapable ? reported(gpu) : null
     return { ...head, model: null, variant: null, sources: [], differences: [], settles: [], board }
   }
-  const { variant = null, differences, settles } = compareWith(row, gpu, release)
+  const { variant = null, differences, settles } = comparedToMake(row, gpu, release)
   return { ...head, model: row.model, variant, sources: row.sources, differences, settles, board: null }
 }
 
