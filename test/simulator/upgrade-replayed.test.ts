@@ -8,7 +8,7 @@ import { type SimulatedNode, type SimulateOptions, simulate } from '../../lib/si
 import { fillWithInstances, onNode, snapshotFrom, snapshotOf, throughJson } from '../helpers/snapshots.js'
 
 const FILES = ['libnvidia-ml.so.1', 'node.image', 'node.json', 'root']
-/** A release that no row was recorded on. */
+/** The release that the snapshots here are taken on. */
 const OWN = '535.274.02'
 
 const filled = (request: SimulateOptions): Promise<Snapshot> =>
@@ -200,7 +200,12 @@ t.test('attached from its directory', async t => {
 })
 
 t.test('what no row tells is refused, and changes nothing', async t => {
-  const refused = async (from: Snapshot, driver: string, error: object, options: SimulateOptions = {}) => {
+  const refused = async (
+    from: Snapshot,
+    driver: string,
+    error: Parameters<typeof t.throws>[1] & object,
+    options: SimulateOptions = {}
+  ) => {
     const node = await played(t, { from, ...options })
     const files = () => FILES.map(name => statSync(join(node.dir, name)).ino)
     const before = files()
