@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { type ComparedFigure, type ComparedGpu, type Comparison, compareWithRows } from '../simulator/index.js'
 import type { Cli } from './cli.js'
-import { Exit } from './exit.js'
+import { Exit, type ExitCode } from './exit.js'
 import { writeWhole } from './output-file.js'
 import { type SourceOptions, withSession, withSource } from './source.js'
 import { type Io, print, table } from './terminal.js'
@@ -28,7 +28,7 @@ export function addSnapshot(program: Command, cli: Cli): void {
       .option('--compact', 'JSON on one line')
       .option(
         '--compare',
-        'what differs from the simulator’s rows of these boards, or is not known there; exit code 2 if they differ'
+        'what differs from the simulator’s rows of these boards, or is not known there; exit code 2 if they differ, 1 if one could not be compared'
       )
   )
     .addHelpText('after', EXAMPLES)
@@ -40,10 +40,15 @@ export function addSnapshot(program: Command, cli: Cli): void {
           const comparison = compareWithRows(snapshot)
           if (options.json || options.output !== undefined) await give(cli.io, comparison, options)
           if (!options.json) print(cli.io, ...asText(comparison, options.output))
-          return comparison.equal ? Exit.done : Exit.differs
+          return exitCode(comparison)
         })
       )
     )
+}
+
+function exitCode({ equal, gpus }: Comparison): ExitCode {
+  if (equal) return Exit.done
+  return gpus.some(({ result }) => result === 'different') ? Exit.differs : Exit.error
 }
 
 /** Prints a document, or writes it to the file that was named. */
@@ -76,18 +81,25 @@ function figureTable(figures: readonly ComparedFigure[]): string[] {
 }
 
 function gpuLines(gpu: ComparedGpu): string[] {
-  const { indices, name, model, variant, differences, settles, unread, board } = gpu
+  const { indices, name, result, model, variant, differences, settles, unread, board } = gpu
+  const start = `GPU ${indices.join(', ')}:`
+  if (result === 'no-mig') return [`${start} ${name ?? 'without a name'}: no MIG`]
+  if (model === null && board === null) return [`${start} could not be read (${unread.join(', ').replace('gpu: ', '')})`]
   const row = model === null ? 'no row' : `row ${model}${variant === null ? '' : `, make '${variant}'`}`
-  const known = model !== null || board !== null
+  const isEqual = differences.length === 0 && board === null
+  const missing = unread.length > 0 ? `, ${count(unread)} could not: ${unread.join(', ')}` : ''
   return [
-    `GPU ${indices.join(', ')}: ${name ?? 'not readable'}: ${known ? row : 'no MIG'}`,
+    `${start} ${name ?? 'without a name'}: ${row}`,
     ...(board ? ['  a board that the simulator does not have: everything it tells is worth most'] : []),
-    ...(model !== null && differences.length === 0 ? ['  equal to the row'] : []),
+    ...(isEqual ? [missing ? `  equal in what could be read${missing}` : '  equal to the row'] : []),
+    ...(result === 'unread'
+      ? ['  no profile could be compared: run as root and, where the driver is older than R550, with MIG on']
+      : []),
     ...(differences.length > 0 ? [`  differs in ${count(differences)}`, ...figureTable(differences)] : []),
     ...(settles.length > 0
       ? [`  tells ${count(settles)} that the row does not know, or only derives: worth most`, ...figureTable(settles)]
       : []),
-    ...unread.map(reason => `  not compared: ${reason}`)
+    ...(isEqual ? [] : unread.map(reason => `  not compared: ${reason}`))
   ]
 }
 
@@ -96,7 +108,7 @@ function asText({ driver, gpus }: Comparison, file: string | undefined): string[
   const where = file === undefined ? 'nvml-mig snapshot --compare -o FILE writes it as one' : `${file} has it all`
   return [
     `Driver ${driver.version}`,
-    ...gpus.flatMap(gpu => ['', ...gpuLines(gpu)]),
+    ...(gpus.length === 0 ? ['', 'No GPU is here that could be compared.'] : gpus.flatMap(gpu => ['', ...gpuLines(gpu)])),
     ...(worth ? ['', `A file of it helps the simulator, and names neither machine nor board: ${where}.`] : [])
   ]
 }

@@ -28,6 +28,9 @@ const EXAMPLES = {
   mig: 'MIG-c924df84-7788-5867-83de-c7418f56f5c7'
 } as const
 
+/** Of a driver, as {@link Field.text} takes it. */
+const VERSION = [Node.driverVersion.count - 1, /^\d{3}(\.\d{1,4}){0,2}$/, '550.163.01'] as const
+
 /** Characters that fit into a text of the image, whose last byte ends it. */
 const room = ({ count }: { readonly count: number }): number => count - 1
 
@@ -56,7 +59,7 @@ const engines = (field: Field): Engines => ({
 })
 
 /** What profiles of both kinds have. */
-function shape(field: Field, mostInstances: number) {
+function profileShape(field: Field, mostInstances: number) {
   return {
     name: field.at('name').text(room(GpuInstanceProfile.name) - 'MIG '.length),
     reportedName: field.at('reportedName').orNull(it => it.text(room(GpuInstanceProfile.name))),
@@ -72,12 +75,12 @@ function shape(field: Field, mostInstances: number) {
 }
 
 const computeProfile = (field: Field): ComputeInstanceProfileSnapshot => ({
-  ...shape(field, 8),
+  ...profileShape(field, 8),
   ...unavailableIfAny(field.at('unavailable'))
 })
 
 const profile = (field: Field): GpuInstanceProfileSnapshot => ({
-  ...shape(field, 8),
+  ...profileShape(field, 8),
   memoryMiB: field.at('memoryMiB').number(),
   p2p: field.at('p2p').orNull(it => it.flag()),
   remaining: field.at('remaining').orNull(it => it.number()),
@@ -127,18 +130,12 @@ function numbered(field: Field, numberOf: (name: string) => number | undefined, 
 }
 
 function gpu(field: Field, index: number): GpuSnapshot {
-  const missing = unavailable(field.at('unavailable'))
-  if (missing.gpu) {
-    throw new RangeError(
-      `${field.path} could not be read when the snapshot was taken (${missing.gpu.call}: ${missing.gpu.code}), so nothing is known of it`
-    )
-  }
   const text = (name: string, most: { readonly count: number }, pattern?: RegExp, example?: string): string | null =>
     field.at(name).orNull(it => it.text(room(most), pattern, example))
   if (field.at('index').number() !== index) field.at('index').wrong(`${index}, its place in the list`)
-  const snapshot: GpuSnapshot = {
+  return {
     index,
-    uuid: field.at('uuid').text(room(GpuBoard.uuid), GPU_UUID, EXAMPLES.gpu),
+    uuid: text('uuid', GpuBoard.uuid, GPU_UUID, EXAMPLES.gpu),
     name: text('name', GpuBoard.name),
     serial: text('serial', GpuBoard.serial),
     pciBusId: text('pciBusId', GpuBoard.busId, BUS_ID, '00000000:07:00.0'),
@@ -158,11 +155,21 @@ function gpu(field: Field, index: number): GpuSnapshot {
     profiles: field.at('profiles').orNull(it => it.list(GpuBoard.profiles.count).map(profile)),
     gpuInstances: field.at('gpuInstances').orNull(it => it.list(8).map(gpuInstance)),
     migDevices: field.at('migDevices').orNull(it => it.list(64).map(migDevice)),
-    unavailable: missing
+    unavailable: unavailable(field.at('unavailable'))
   }
+}
+
+/** Whether a GPU is one that a node can have. */
+function checkGpu(field: Field, snapshot: GpuSnapshot): void {
+  const { gpu: missing } = snapshot.unavailable
+  if (missing) {
+    throw new RangeError(
+      `${field.path} could not be read when the snapshot was taken (${missing.call}: ${missing.code}), so nothing is known of it`
+    )
+  }
+  field.at('uuid').text(room(GpuBoard.uuid), GPU_UUID, EXAMPLES.gpu)
   checkProfiles(field, snapshot)
   checkLayout(field, snapshot)
-  return snapshot
 }
 
 /** Refuses a format other than those that this package reads. */
@@ -198,25 +205,38 @@ function checkDistinct(field: Field, gpus: readonly GpuSnapshot[]): void {
   }
 }
 
+/** A snapshot with what this package knows of it and no more, whatever it shows. */
+function shape(from: Field): Snapshot {
+  checkFormat(from.at('format'))
+  const driver = from.at('driver')
+  return {
+    format: `nvml-mig-snapshot/${NEWEST}`,
+    driver: {
+      version: driver.at('version').orNull(it => it.text(...VERSION)),
+      nvml: driver.at('nvml').orNull(it => it.text(room(Node.nvmlVersion))),
+      cuda: driver.at('cuda').orNull(it => it.text(9, /^\d+\.\d$/, '12.4')),
+      unavailable: unavailable(driver.at('unavailable'))
+    },
+    gpus: from.at('gpus').list(MAX_GPUS).map(gpu)
+  }
+}
+
+/** `value` if it is a snapshot, whether or not a node could be made of it. */
+export const checkShape = (where: string, value: unknown): Snapshot => shape(new Field(where, value, false))
+
 /**
  * `value` if it is a snapshot that a node can be made of, with what this package knows of it and no more.
  * @param where What the value is called in sentences.
  */
 export function checkSnapshot(where: string, value: unknown): Snapshot {
   const from = new Field(where, value)
-  checkFormat(from.at('format'))
-  const driver = from.at('driver')
+  const snapshot = shape(from)
+  from
+    .at('driver')
+    .at('version')
+    .text(...VERSION)
   const gpus = from.at('gpus')
-  const rows = gpus.list(MAX_GPUS, 1).map(gpu)
-  checkDistinct(gpus, rows)
-  return {
-    format: `nvml-mig-snapshot/${NEWEST}`,
-    driver: {
-      version: driver.at('version').text(room(Node.driverVersion), /^\d{3}(\.\d{1,4}){0,2}$/, '550.163.01'),
-      nvml: driver.at('nvml').orNull(it => it.text(room(Node.nvmlVersion))),
-      cuda: driver.at('cuda').orNull(it => it.text(9, /^\d+\.\d$/, '12.4')),
-      unavailable: unavailable(driver.at('unavailable'))
-    },
-    gpus: rows
-  }
+  for (const [i, field] of gpus.list(MAX_GPUS, 1).entries()) checkGpu(field, snapshot.gpus[i]!)
+  checkDistinct(gpus, snapshot.gpus)
+  return snapshot
 }

@@ -5,6 +5,7 @@ import {
   type ComputeProfileRow,
   type Confidence,
   type GpuProfileRow,
+  labelsOf,
   namesUnder,
   shownBy,
   type Variant,
@@ -191,7 +192,7 @@ function compareOffers(comparer: Comparer, of: string, told: GpuInstanceProfileS
 }
 
 /** The figures in which a board differs from its row, and those that the row does not know, or has derived. */
-export function comparedFigures(
+function comparedFigures(
   row: BoardRow<null>,
   gpu: GpuSnapshot,
   release: Release,
@@ -223,4 +224,10 @@ export function comparedFigures(
     }
   }
   return { differences: comparer.differences, settles: comparer.settles }
+}
+
+/** The same under the make of the board that differs the least. */
+export function comparedToMake(row: BoardRow<null>, gpu: GpuSnapshot, release: Release) {
+  const tried = [undefined, ...labelsOf(row)].map(variant => ({ variant, ...comparedFigures(row, gpu, release, variant) }))
+  return tried.reduce((best, each) => (each.differences.length < best.differences.length ? each : best))
 }

@@ -1,9 +1,11 @@
 /** Boards as a driver shows them beside the simulator's rows: what differs, and what the rows did not know. */
 import { shown } from '../arguments.js'
 import type { MigMode } from '../gpu.js'
-import type { GpuInstanceProfileSnapshot, GpuSnapshot, Snapshot } from '../snapshot.js'
-import { type BoardRow, type Confidence, labelsOf } from './boards.js'
-import { comparedFigures } from './compare-figures.js'
+import type { Unavailable } from '../profiles.js'
+import type { GpuInstanceProfileSnapshot, GpuSnapshot, Snapshot, UnavailableFields } from '../snapshot.js'
+import type { Confidence } from './boards.js'
+import { checkShape } from './check-snapshot.js'
+import { comparedToMake } from './compare-figures.js'
 import { type Release, releaseLike } from './releases.js'
 import { rowOf } from './row-of.js'
 
@@ -44,7 +46,12 @@ export interface ComparedGpu {
   /** What the driver calls it. */
   readonly name: string | null
   readonly migMode: MigMode | null
-  /** The model of the row; null: there is none, and `board` has the whole board. */
+  /**
+   * `equal` in whatever could be read; `different`, as is a board without a row; `unread`: the GPU or its profiles could
+   * not be, so whether it is equal is not known; `no-mig`: there is nothing to compare.
+   */
+  readonly result: 'equal' | 'different' | 'unread' | 'no-mig'
+  /** The model of the row; null: there is none, and `board` has the whole board if it has MIG and could be read. */
   readonly model: string | null
   /** The make of the board that is most like it, where the row knows several. */
   readonly variant: string | null
@@ -54,7 +61,7 @@ export interface ComparedGpu {
   readonly differences: readonly ComparedFigure[]
   /** Figures that the row does not know, or has only derived, and that the driver tells: what is worth most to send. */
   readonly settles: readonly ComparedFigure[]
-  /** What could not be compared, with NVML's code: 'profiles: NOT_SUPPORTED'. */
+  /** What could not be compared, with NVML's code: 'profiles: NOT_SUPPORTED'; 'gpu: GPU_IS_LOST' of one of which nothing could. */
   readonly unread: readonly string[]
   readonly board: ReportedBoard | null
 }
@@ -63,7 +70,7 @@ export interface ComparedGpu {
 export interface Comparison {
   readonly format: 'nvml-mig-comparison/1'
   readonly driver: { readonly version: string; readonly nvml: string | null; readonly cuda: string | null }
-  /** Whether no figure differs and no board is without a row. GPUs without MIG do not count. */
+  /** Whether every GPU is `equal`. Those without MIG do not count; a node without a GPU is not equal to anything. */
   readonly equal: boolean
   readonly gpus: readonly ComparedGpu[]
 }
@@ -78,41 +85,52 @@ function reported({ profiles, ...gpu }: GpuSnapshot): ReportedBoard {
   }
 }
 
+/** The code for which some fields are missing. */
+const codes = (missing: UnavailableFields, fields: readonly string[], of = ''): string[] =>
+  fields.flatMap(field => (missing[field] ? [`${field}${of}: ${missing[field].code}`] : []))
+
+const COMPARED = [
+  'name',
+  'pciDeviceId',
+  'architecture',
+  'computeCapability',
+  'memoryTotalMiB',
+  'bar1TotalMiB',
+  'maxMigDevices',
+  'profiles'
+]
+
 /** What NVML would not tell of a board, without the calls: a code is enough to see why. */
 function unreadOf({ profiles, unavailable }: GpuSnapshot): string[] {
-  const compared = [
-    'gpu',
-    'name',
-    'pciDeviceId',
-    'architecture',
-    'computeCapability',
-    'memoryTotalMiB',
-    'bar1TotalMiB',
-    'profiles'
-  ]
-  const own = compared.flatMap(field => (unavailable[field] ? [`${field}: ${unavailable[field].code}`] : []))
-  const places = (profiles ?? []).flatMap(({ name, unavailable: missing = {} }) =>
-    missing.placements ? [`placements of ${name}: ${(missing.placements as { code: string }).code}`] : []
-  )
-  return [...own, ...places]
+  const ofProfiles = (profiles ?? []).flatMap(({ name, unavailable: missing = {}, computeInstanceProfiles }) => [
+    ...codes(missing, ['placements', 'computeInstanceProfiles'], ` of ${name}`),
+    ...(computeInstanceProfiles ?? []).flatMap(part =>
+      codes(part.unavailable ?? {}, ['placements'], ` of ${part.name} of ${name}`)
+    )
+  ])
+  return [...codes(unavailable, COMPARED), ...ofProfiles]
 }
 
-/** The row under the make of the board that differs the least. */
-function compareWith(row: BoardRow<null>, gpu: GpuSnapshot, release: Release) {
-  const tried = [undefined, ...labelsOf(row)].map(variant => ({ variant, ...comparedFigures(row, gpu, release, variant) }))
-  return tried.reduce((best, each) => (each.differences.length < best.differences.length ? each : best))
+/** Why nothing of a GPU could be read, if so: it could not be opened, or was lost since. */
+function unreadable({ name, pciDeviceId, unavailable }: GpuSnapshot): Unavailable | undefined {
+  return unavailable.gpu ?? (name === null && pciDeviceId === null ? unavailable.name : undefined)
 }
 
 function compareGpu(gpu: GpuSnapshot, release: Release): ComparedGpu {
-  const row = gpu.unavailable.gpu ? undefined : rowOf(gpu)
   const { index, name, migMode } = gpu
-  const head = { indices: [index], name, migMode, unread: unreadOf(gpu) }
+  const head = { indices: [index], name, migMode }
+  const nothing = { model: null, variant: null, sources: [], differences: [], settles: [], board: null }
+  const why = unreadable(gpu)
+  if (why) return { ...head, result: 'unread', ...nothing, unread: [`gpu: ${why.code}`] }
+  const unread = unreadOf(gpu)
+  const row = rowOf(gpu)
   if (!row) {
-    const board = gpu.migCapable ? reported(gpu) : null
-    return { ...head, model: null, variant: null, sources: [], differences: [], settles: [], board }
+    if (!gpu.migCapable) return { ...head, result: 'no-mig', ...nothing, unread }
+    return { ...head, result: 'different', ...nothing, unread, board: reported(gpu) }
   }
-  const { variant = null, differences, settles } = compareWith(row, gpu, release)
-  return { ...head, model: row.model, variant, sources: row.sources, differences, settles, board: null }
+  const { variant = null, differences, settles } = comparedToMake(row, gpu, release)
+  const result = differences.length > 0 ? 'different' : gpu.profiles === null ? 'unread' : 'equal'
+  return { ...head, result, model: row.model, variant, sources: row.sources, differences, settles, unread, board: null }
 }
 
 /** Boards that compare alike, as one. */
@@ -127,14 +145,17 @@ function grouped(gpus: readonly ComparedGpu[]): ComparedGpu[] {
 
 /**
  * Compares the boards of a snapshot with the simulator's rows of them, figure by figure. Of compute instances a
- * snapshot has only what live GPU instances offer; with MIG off, drivers before R550 tell no profile at all.
- * @throws TypeError for what is no snapshot of a format this package knows; RangeError for a driver without MIG.
+ * snapshot has only what live GPU instances offer; with MIG off, drivers before R550 tell no profile at all, which is
+ * not enough to be equal.
+ * @throws TypeError for what is no snapshot of a format this package knows, with the path of what is wrong;
+ *   RangeError for a driver without MIG.
  */
 export function compareWithRows(snapshot: Snapshot): Comparison {
-  const { format, driver, gpus } = snapshot ?? {}
-  if (format !== 'nvml-mig-snapshot/1' || !driver || !Array.isArray(gpus)) {
+  const { format } = snapshot ?? {}
+  if (format !== 'nvml-mig-snapshot/1') {
     throw new TypeError(`compareWithRows takes a snapshot of format 'nvml-mig-snapshot/1', not ${shown(format ?? snapshot)}`)
   }
+  const { driver, gpus } = checkShape('compareWithRows: snapshot', snapshot)
   const { version, nvml, cuda } = driver
   if (version === null) throw new RangeError('compareWithRows: the driver did not tell its version, by which rows differ')
   const release = releaseLike(version)
@@ -142,7 +163,7 @@ export function compareWithRows(snapshot: Snapshot): Comparison {
   return {
     format: 'nvml-mig-comparison/1',
     driver: { version, nvml, cuda },
-    equal: compared.every(({ differences, board }) => differences.length === 0 && board === null),
+    equal: compared.length > 0 && compared.every(({ result }) => result === 'equal' || result === 'no-mig'),
     gpus: compared
   }
 }

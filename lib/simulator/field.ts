@@ -4,10 +4,13 @@ import { shown } from '../arguments.js'
 export class Field {
   readonly path: string
   readonly value: unknown
+  readonly #kept: boolean
 
-  constructor(path: string, value: unknown) {
+  /** `kept`: whether it has to fit into an image. Otherwise the most that a number, text or list may be does not count. */
+  constructor(path: string, value: unknown, kept = true) {
     this.path = path
     this.value = value
+    this.#kept = kept
   }
 
   /** Throws: `path is right, not value`. */
@@ -23,7 +26,7 @@ export class Field {
 
   at(name: string): Field {
     const object = this.#object()
-    return new Field(`${this.path}.${name}`, Object.hasOwn(object, name) ? object[name] : undefined)
+    return new Field(`${this.path}.${name}`, Object.hasOwn(object, name) ? object[name] : undefined, this.#kept)
   }
 
   entries(): [name: string, field: Field][] {
@@ -32,13 +35,13 @@ export class Field {
 
   /** One element of what is known to be a list. */
   element(index: number): Field {
-    return new Field(`${this.path}[${index}]`, (this.value as readonly unknown[])[index])
+    return new Field(`${this.path}[${index}]`, (this.value as readonly unknown[])[index], this.#kept)
   }
 
   list(most: number, least = 0): Field[] {
     const { value } = this
     if (!Array.isArray(value)) return this.wrong('a list')
-    if (value.length > most || value.length < least) {
+    if ((this.#kept && value.length > most) || value.length < least) {
       throw new RangeError(
         `${this.path} has ${least > 0 ? `${least} to ${most}` : `at most ${most}`} elements, not ${value.length}`
       )
@@ -48,16 +51,20 @@ export class Field {
 
   text(most: number, pattern?: RegExp, example?: string): string {
     const { value } = this
-    const fits = typeof value === 'string' && value !== '' && !value.includes('\0') && (pattern?.test(value) ?? true)
+    const isThere = value !== '' || !this.#kept
+    const fits = typeof value === 'string' && isThere && !value.includes('\0') && (pattern?.test(value) ?? true)
     if (!fits) this.wrong(example === undefined ? 'a text' : `a text such as '${example}'`)
-    if (Buffer.byteLength(value as string) > most) this.wrong(`a text of at most ${most} bytes`)
+    if (this.#kept && Buffer.byteLength(value as string) > most) this.wrong(`a text of at most ${most} bytes`)
     return value as string
   }
 
   number(most = 0xfffffffe, least = 0): number {
     const { value } = this
-    const fits = Number.isInteger(value) && (value as number) >= least && (value as number) <= most
-    if (!fits) this.wrong(most === 0xfffffffe ? `a whole number from ${least} on` : `a whole number from ${least} to ${most}`)
+    const fits = Number.isInteger(value) && (value as number) >= least && (!this.#kept || (value as number) <= most)
+    if (!fits)
+      this.wrong(
+        most === 0xfffffffe || !this.#kept ? `a whole number from ${least} on` : `a whole number from ${least} to ${most}`
+      )
     return value as number
   }
 

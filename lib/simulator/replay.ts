@@ -9,8 +9,8 @@ import type { Dialects } from './dialects.js'
 import { type BoardIdentity, COMPUTE_SLOTS, GPU_INSTANCE_IDS, identify } from './identity.js'
 import type { PlacedLayout } from './instances.js'
 import { readingsOf, vbiosVersionOf } from './readings.js'
-import { type Release, releaseLike } from './releases.js'
-import { boardOf, modelOf, namesArePlain } from './replayed-board.js'
+import { findRelease, type Release, releaseLike } from './releases.js'
+import { boardOf, boardUnder, modelOf, namesArePlain } from './replayed-board.js'
 
 /** The release that a snapshot was taken on: as far as it is known, its dialect; versions and slots as they were told. */
 function releaseOf({ driver, gpus }: Snapshot): Release {
@@ -123,15 +123,17 @@ const layoutOf = ({ migMode, gpuInstances }: GpuSnapshot): PlacedLayout | undefi
 /** The GPUs of a snapshot as node.json lists them. */
 export const replayedGpus = (snapshot: Snapshot) => snapshot.gpus.map(gpu => ({ model: modelOf(gpu) }))
 
+type ReplayPlan = Pick<NodePlan, 'release' | 'dialects' | 'legacyMigUuids' | 'gpus'>
+
+/** Whether a driver is the one that a snapshot was taken on. */
+export const isOwnDriver = (snapshot: Snapshot, driver: string): boolean =>
+  driver === snapshot.driver.version || driver === releaseOf(snapshot).version
+
 /**
  * The node that a checked snapshot shows. RangeError where it cannot be played, UNKNOWN_FIGURES where its profiles
  * could not be read and the row has figures that nobody recorded.
  */
-export function planReplay(
-  snapshot: Snapshot,
-  dialects: Dialects,
-  fill: 'derived' | undefined
-): Pick<NodePlan, 'release' | 'dialects' | 'legacyMigUuids' | 'gpus'> {
+function planTaken(snapshot: Snapshot, dialects: Dialects, fill: 'derived' | undefined): ReplayPlan {
   const release = releaseOf(snapshot)
   return {
     release,
@@ -157,5 +159,27 @@ export function planReplay(
         layout: layoutOf(gpu)
       }
     })
+  }
+}
+
+/**
+ * The node of a snapshot under a driver: what the snapshot shows under its own; under another the same boards, as
+ * their rows show them. RangeError where there is no row of one, or the release does not know it; UNKNOWN_FIGURES
+ * as above.
+ */
+export function planReplay(snapshot: Snapshot, driver: string, dialects: Dialects, fill: 'derived' | undefined): ReplayPlan {
+  const taken = planTaken(snapshot, dialects, fill)
+  if (isOwnDriver(snapshot, driver)) return taken
+  const release = findRelease(driver)
+  return {
+    release,
+    // That names are plain is the driver's way too.
+    dialects,
+    legacyMigUuids: release.branch < 470,
+    gpus: taken.gpus.map((gpu, i) => ({
+      ...gpu,
+      ...boardUnder(snapshot.gpus[i]!, taken.release, release, dialects, fill),
+      layout: undefined
+    }))
   }
 }

@@ -13,10 +13,11 @@ import {
   renamedRows,
   shownBy
 } from './boards.js'
+import { comparedToMake } from './compare-figures.js'
 import type { Dialects } from './dialects.js'
 import { SimulatorError } from './errors.js'
 import { type FilledFigure, fillUnknown, renameFilled, unknowns } from './fill.js'
-import type { Release } from './releases.js'
+import { isOlder, type Release } from './releases.js'
 import { profileRowOf, rowOf } from './row-of.js'
 
 const REPORTED = { confidence: 'recorded', source: 'a snapshot of this board' } as const
@@ -197,6 +198,55 @@ export function boardOf(
 ): { board: BoardRow; filled: readonly FilledFigure[] } {
   const known = { row: rowOf(gpu), release }
   return gpu.profiles === null ? rowsBoard(path, gpu, known, dialects, fill) : reportedBoard(gpu, known)
+}
+
+/**
+ * The board under a release other than the one that its snapshot was `taken` on: what drivers show of it comes from
+ * its row, in the make that it is; what is the board's own stays. RangeError where there is no row, or the release does
+ * not know it.
+ */
+export function boardUnder(
+  gpu: GpuSnapshot,
+  taken: Release,
+  release: Release,
+  dialects: Dialects,
+  fill: 'derived' | undefined
+): { board: BoardRow; filled: readonly FilledFigure[] } {
+  const row = rowOf(gpu)
+  if (!row) {
+    throw new RangeError(
+      `GPU ${gpu.index} is a board of which there is no row (${gpu.name ?? 'without a name'}), and its snapshot tells what driver ` +
+        `${taken.version} shows of it, not what ${release.version} does`
+    )
+  }
+  const { version } = row.minimumDriver
+  if (isOlder(release.version, version)) {
+    throw new RangeError(`GPU ${gpu.index}: ${row.model} needs driver ${version} or later: ${release.version} does not know it`)
+  }
+  const own = identityOf({ ...gpu, profiles: null }, { row, release })
+  const { name, memoryTotalMiB, maxMigDevices } = row.identity
+  const { board, filled } = fillUnknown({
+    ...row,
+    identity: {
+      ...own,
+      name: name ?? own.name,
+      memoryTotalMiB: memoryTotalMiB ?? own.memoryTotalMiB,
+      maxMigDevices
+    },
+    // What has no MIG where it is, as in a virtual machine, has none under another driver.
+    ...(!gpu.migCapable && { profiles: [], excludes: [] })
+  })
+  if (filled.length > 0 && fill === undefined) {
+    throw new SimulatorError(
+      'UNKNOWN_FIGURES',
+      `GPU ${gpu.index}: of ${row.model} nobody recorded ${unknowns(board, filled)}. A node made with { fill: 'derived' } has them computed`
+    )
+  }
+  const { variant } = comparedToMake(row, gpu, taken)
+  return {
+    board: shownBy(board, release, variant, dialects),
+    filled: renameFilled(filled, namesUnder(board, release, variant))
+  }
 }
 
 /** What `simulate` calls a GPU: the model of its row, else its own name. */

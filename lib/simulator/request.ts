@@ -240,14 +240,15 @@ function readModels(options: SimulateOptions): NodeRequest {
  * board, {@link SimulatorError} `UNKNOWN_FIGURES` for figures nobody recorded, unless they may be derived.
  */
 export function planNode(request: NodeRequest): NodePlan {
-  const { platform, privileged, capabilities, countProcesses = true, dialects = {}, migEvents = 'all', from, fill } = request
+  const { driver, platform, privileged, capabilities, countProcesses = true } = request
+  const { dialects = {}, migEvents = 'all', from, fill } = request
   return {
     platform,
     rights: rightBits(privileged, capabilities),
     countsProcesses: countProcesses,
     dialects,
     migEvents,
-    ...(from ? planReplay(from, dialects, fill) : planModels(request))
+    ...(from ? planReplay(from, driver, dialects, fill) : planModels(request))
   }
 }
 

@@ -11,6 +11,7 @@ import { replaceFile } from './loaded-module.js'
 import type { NodePlace } from './node-directory.js'
 import { builtLibrary, libraryOf } from './node-library.js'
 import { findRelease } from './releases.js'
+import { isOwnDriver } from './replay.js'
 import { type NodeRequest, planNode } from './request.js'
 
 /**
@@ -19,7 +20,21 @@ import { type NodeRequest, planNode } from './request.js'
  */
 export function planUnder(request: NodeRequest, driver: string): NodePlan {
   const gpus = request.gpus.map(({ mig, instances, ...gpu }) => gpu)
-  return planNode({ ...request, gpus, driver: findRelease(driver).version })
+  // A snapshot's own may be newer than the releases that are known.
+  const isOwn = request.from !== undefined && isOwnDriver(request.from, driver)
+  return planNode({ ...request, gpus, driver: isOwn ? driver : findRelease(driver).version })
+}
+
+/** {@link planUnder} for a release that somebody asks for, who is told what is wrong with it. */
+function planFor(request: NodeRequest, driver: string): NodePlan {
+  try {
+    return planUnder(request, driver)
+  } catch (cause) {
+    const sentence = `upgradeDriver: ${(cause as Error).message}. Nothing was changed.`
+    if (cause instanceof SimulatorError) throw new SimulatorError(cause.code, sentence, cause.status, { cause })
+    if (cause instanceof RangeError) throw new RangeError(sentence, { cause })
+    throw cause
+  }
 }
 
 /**
@@ -28,7 +43,7 @@ export function planUnder(request: NodeRequest, driver: string): NodePlan {
  */
 export function installDriver(place: NodePlace, request: NodeRequest, driver: string, loaded: string): void {
   if (typeof driver !== 'string') throw new TypeError(`upgradeDriver: driver is a string such as '570', not ${shown(driver)}`)
-  const plan = planUnder(request, driver)
+  const plan = planFor(request, driver)
   const image = join(place.dir, 'node.image')
   const next = `${image}.next`
   try {

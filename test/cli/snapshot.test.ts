@@ -153,8 +153,51 @@ t.test('beside the rows', async t => {
     t.match(stdout, /: nvml-mig snapshot --compare -o FILE writes it as one\.\n$/)
   })
   await t.test('not readable', async t => {
-    const { code, stdout } = await nvmlMig(['snapshot', '--compare', '--simulate', 'A30', '--driver', '535'])
-    t.equal(code, 0)
-    t.match(stdout, /^ {2}not compared: profiles: NOT_SUPPORTED$/m)
+    const { code, stdout } = await nvmlMig(['snapshot', '--compare', '--simulate', 'A30', '--driver', '470'])
+    t.equal(code, 1, 'no profile was compared, so nobody knows')
+    t.equal(
+      stdout,
+      [
+        'Driver 470.256.02',
+        '',
+        'GPU 0: NVIDIA A30: row A30',
+        '  equal in what could be read, 1 figure could not: profiles: NOT_SUPPORTED',
+        '  no profile could be compared: run as root and, where the driver is older than R550, with MIG on',
+        ''
+      ].join('\n')
+    )
+    const { node, on } = await stage(t, { gpus: ['A30'] }, { mig: true })
+    node.setPrivileged(false)
+    const partly = await on('snapshot --compare')
+    t.equal(partly.code, 0)
+    t.match(
+      partly.stdout,
+      /^ {2}equal in what could be read, 7 figures could not: memoryTotalMiB: NO_PERMISSION, .*placements of 4g\.24gb: NO_PERMISSION$/m
+    )
+    t.notMatch(partly.stdout, /equal to the row|not compared/)
+  })
+  await t.test('not there', async t => {
+    const { node, on } = await stage(t, { gpus: ['A30*3'] })
+    node.inject({ gpu: 1, lost: true })
+    const lost = await on('snapshot --compare')
+    t.equal(lost.code, 1)
+    t.match(lost.stdout, /^GPU 0, 2: NVIDIA A30: row A30\n {2}equal to the row\n\nGPU 1: could not be read \(GPU_IS_LOST\)$/m)
+    const json = await on('snapshot --compare --json')
+    t.equal(json.code, 1)
+    t.match(JSON.parse(json.stdout), {
+      equal: false,
+      gpus: [{ result: 'equal' }, { result: 'unread', unread: ['gpu: GPU_IS_LOST'] }]
+    })
+
+    await using denied = await node.container({ gpus: [] })
+    t.match(await nvmlMig(['snapshot', '--compare', '--library', denied.library]), {
+      code: 1,
+      stdout: /^GPU 0, 1, 2: could not be read \(NO_PERMISSION\)$/m
+    })
+    await using absent = await node.container({ gpus: [], others: 'absent' })
+    t.match(await nvmlMig(['snapshot', '--compare', '--library', absent.library]), {
+      code: 1,
+      stdout: /^No GPU is here that could be compared\.$/m
+    })
   })
 })

@@ -2,7 +2,8 @@
 import t from 'tap'
 import type { Snapshot } from '../../lib/index.js'
 import { type BoardRow, board, type ComparedFigure, compareWithRows, models } from '../../lib/simulator/index.js'
-import { fillWithInstances, snapshotFrom, throughJson } from '../helpers/snapshots.js'
+import { openNode } from '../helpers/node.js'
+import { fillWithInstances, snapshotFrom, snapshotOf, throughJson } from '../helpers/snapshots.js'
 
 const short = ({ figure, of, row, confidence, driver }: ComparedFigure) => [figure, of, row, confidence, driver]
 
@@ -180,7 +181,7 @@ t.test('boards alike stand there once, and nothing names one of them', async t =
 
 t.test('what could not be read is not compared', async t => {
   const off = compareWithRows(await snapshotFrom({ gpus: ['A30'], driver: '535' }))
-  t.match(off, { equal: true, gpus: [{ unread: ['profiles: NOT_SUPPORTED'], differences: [] }] })
+  t.match(off, { equal: false, gpus: [{ result: 'unread', unread: ['profiles: NOT_SUPPORTED'], differences: [] }] })
   const unprivileged = compareWithRows(
     await snapshotFrom({ gpus: ['A30'] }, async (nvml, node) => {
       await nvml.gpu(0).setMigMode(true)
@@ -189,7 +190,34 @@ t.test('what could not be read is not compared', async t => {
   )
   t.ok(unprivileged.gpus[0]!.unread.includes('memoryTotalMiB: NO_PERMISSION'))
   t.ok(unprivileged.gpus[0]!.unread.includes('placements of 1g.6gb: NO_PERMISSION'))
-  t.equal(unprivileged.equal, true)
+  t.match(unprivileged, { equal: true, gpus: [{ result: 'equal' }] }, 'profiles were compared')
+})
+
+t.test('a GPU of which nothing could be read is not equal', async t => {
+  const { node, nvml } = await openNode(t, { gpus: ['A30', 'A30', 'A100-SXM4-40GB'] })
+  node.inject({ gpu: 1, lost: true })
+  node.inject({ gpu: 2, resetRequired: true })
+  const expected = [
+    { indices: [0], result: 'equal', model: 'A30' },
+    { indices: [1], result: 'unread', model: null, board: null, unread: ['gpu: GPU_IS_LOST'] },
+    { indices: [2], result: 'unread', model: null, board: null, unread: ['gpu: RESET_REQUIRED'] }
+  ]
+  t.match(compareWithRows(await nvml.snapshot()), { equal: false, gpus: expected }, 'lost since the session was opened')
+  t.match(compareWithRows(await snapshotOf(node)), { equal: false, gpus: expected }, 'lost before')
+  const none = { ...(await nvml.snapshot()), gpus: [] }
+  t.match(compareWithRows(none), { equal: false, gpus: [] }, 'nor is no GPU')
+})
+
+t.test('a GPU without MIG does not count', async t => {
+  const snapshot = throughJson(await snapshotFrom({ gpus: ['A30', 'A30'] }))
+  Object.assign(snapshot.gpus[1]!, {
+    name: 'Tesla T4',
+    pciDeviceId: '0x1EB810DE',
+    migCapable: false,
+    migMode: null,
+    profiles: []
+  })
+  t.match(compareWithRows(snapshot), { equal: true, gpus: [{ result: 'equal' }, { result: 'no-mig', board: null }] })
 })
 
 t.test('what is no snapshot', async t => {
@@ -199,4 +227,42 @@ t.test('what is no snapshot', async t => {
       message: /^compareWithRows takes a snapshot of format 'nvml-mig-snapshot\/1', not /
     })
   }
+})
+
+t.test('a snapshot that something happened to', async t => {
+  const sound = await snapshotFrom({ gpus: ['A30'] }, nvml => fillWithInstances(nvml.gpu(0)))
+  const damaged: [change: (snapshot: Snapshot) => unknown, message: string][] = [
+    [it => Object.assign(it, { gpus: {} }), '.gpus is a list, not {}'],
+    [it => Object.assign(it, { driver: 7 }), '.driver is an object, not 7'],
+    [it => Object.assign(it.driver, { version: 'fast' }), ".driver.version is a text such as '550.163.01', not 'fast'"],
+    [it => Object.assign(it.gpus, [null]), '.gpus[0] is an object, not null'],
+    [it => Object.assign(it.gpus[0]!, { unavailable: undefined }), '.gpus[0].unavailable is an object, not undefined'],
+    [it => Object.assign(it.gpus[0]!, { profiles: 3 }), '.gpus[0].profiles is a list, not 3'],
+    [it => Object.assign(it.gpus[0]!, { pciDeviceId: 8375 }), ".gpus[0].pciDeviceId is a text such as '0x20B010DE', not 8375"],
+    [
+      it => Object.assign(it.gpus[0]!.profiles![0]!, { computeInstanceProfiles: 1 }),
+      '.gpus[0].profiles[0].computeInstanceProfiles is a list, not 1'
+    ],
+    [it => Object.assign(it.gpus[0]!.profiles![0]!, { engines: null }), '.gpus[0].profiles[0].engines is an object, not null']
+  ]
+  for (const [change, message] of damaged) {
+    const snapshot = throughJson(sound)
+    change(snapshot)
+    t.throws(() => compareWithRows(snapshot), { name: 'TypeError', message: `compareWithRows: snapshot${message}` })
+  }
+  const unversioned = { ...sound, driver: { ...sound.driver, version: null } }
+  t.throws(() => compareWithRows(unversioned), { name: 'RangeError', message: /the driver did not tell its version/ })
+})
+
+t.test('a board that is larger than a node could be is compared all the same', async t => {
+  const snapshot = throughJson(await snapshotFrom({ gpus: ['A30'] }))
+  const [gpu] = snapshot.gpus
+  Object.assign(gpu!, { serial: '', maxMigDevices: 16 })
+  Object.assign(gpu!.profiles![0]!, { slices: 16, maxInstances: 16, slot: 40 })
+  Object.assign(snapshot, { gpus: Array.from({ length: 20 }, (_, index) => ({ ...gpu, index })) })
+  const { gpus } = compareWithRows(snapshot)
+  t.equal(gpus[0]!.indices.length, 20)
+  t.ok(
+    gpus[0]!.differences.some(({ figure, driver }) => figure === 'profile' && (driver as { slot?: number } | null)?.slot === 40)
+  )
 })

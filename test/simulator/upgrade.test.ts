@@ -294,10 +294,23 @@ t.test('what is no release for the node changes nothing', async t => {
   const files = () => NODE.map(name => statSync(join(node.dir, name)).ino)
   const before = files()
   const wrong: [driver: unknown, error: { name: string; message: RegExp | string }][] = [
-    ['soon', { name: 'RangeError', message: /^'soon' is no driver release: give a branch such as '550'/ }],
-    ['440', { name: 'RangeError', message: /^driver 440 has no MIG/ }],
-    ['999', { name: 'RangeError', message: /^driver 999 is newer than the simulator knows/ }],
-    ['515', { name: 'RangeError', message: /^H100-SXM5-80GB needs driver 525\.53 or later: 515\.86\.01 does not know it$/ }],
+    ['soon', { name: 'RangeError', message: /^upgradeDriver: 'soon' is no driver release: give a branch such as '550'/ }],
+    ['440', { name: 'RangeError', message: /^upgradeDriver: driver 440 has no MIG/ }],
+    [
+      '999',
+      {
+        name: 'RangeError',
+        message:
+          /^upgradeDriver: driver 999 is newer than the simulator knows: its branches are 450 to \d+\. Nothing was changed\.$/
+      }
+    ],
+    [
+      '515',
+      {
+        name: 'RangeError',
+        message: 'upgradeDriver: H100-SXM5-80GB needs driver 525.53 or later: 515.86.01 does not know it. Nothing was changed.'
+      }
+    ],
     [570, { name: 'TypeError', message: "upgradeDriver: driver is a string such as '570', not 570" }],
     [undefined, { name: 'TypeError', message: "upgradeDriver: driver is a string such as '570', not undefined" }]
   ]
