@@ -21,11 +21,12 @@ export function checkOptions(method: string, options: unknown, known: readonly s
   }
 }
 
-/** A whole number from 0 on, small enough for NVML. */
-export function wholeNumber(what: string, value: unknown): number {
+/** A whole number from `least` on, small enough for NVML. */
+export function wholeNumber(what: string, value: unknown, least = 0): number {
+  const most = 0xfffffffe
   if (typeof value !== 'number') throw new TypeError(`${what} is a number, not ${shown(value)}`)
-  if (!Number.isInteger(value) || value < 0 || value >= 0xffffffff)
-    throw new RangeError(`${what} is a whole number from 0 on, not ${value}`)
+  if (!Number.isInteger(value) || value < least) throw new RangeError(`${what} is a whole number from ${least} on, not ${value}`)
+  if (value > most) throw new RangeError(`${what} is at most ${most}, not ${value}`)
   return value
 }
 

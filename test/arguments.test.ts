@@ -28,8 +28,13 @@ t.test('numbers', async t => {
   t.throws(() => wholeNumber('start', '4'), new TypeError("start is a number, not '4'"))
   t.throws(() => wholeNumber('start', 4n), new TypeError('start is a number, not 4n'))
   t.throws(() => wholeNumber('start', null), new TypeError('start is a number, not null'))
-  for (const wrong of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY, 0xffffffff]) {
+  for (const wrong of [-1, 1.5, Number.NaN, Number.POSITIVE_INFINITY]) {
     t.throws(() => wholeNumber('start', wrong), new RangeError(`start is a whole number from 0 on, not ${wrong}`))
+  }
+  t.throws(() => wholeNumber('start', 0xffffffff), new RangeError('start is at most 4294967294, not 4294967295'))
+  t.equal(wholeNumber('nth', 1, 1), 1)
+  for (const wrong of [0, -1, 1.5]) {
+    t.throws(() => wholeNumber('nth', wrong, 1), new RangeError(`nth is a whole number from 1 on, not ${wrong}`))
   }
 })
 

@@ -17,7 +17,11 @@ function checkUnique(list: Field, name: string, values: readonly unknown[]): voi
       .wrong(`another than that of element ${values.indexOf(values[second])}`)
 }
 
-function checkShapes(list: Field, shapes: readonly Shape[]): void {
+/** Memory slices of a GPU, and compute slots of a GPU instance. */
+const MOST_SLICES = 32
+const MOST_SLOTS = 8
+
+function checkShapes(list: Field, shapes: readonly Shape[], most: number): void {
   for (const name of ['id', 'slot'] as const) {
     checkUnique(
       list,
@@ -30,7 +34,7 @@ function checkShapes(list: Field, shapes: readonly Shape[]): void {
     for (const [j, { start, size }] of (placements ?? []).entries()) {
       if (size !== placements![0]!.size) at.element(j).at('size').wrong(`${placements![0]!.size}, as in the first placement`)
       if (j > 0 && start <= placements![j - 1]!.start) at.element(j).at('start').wrong('higher than the one before')
-      if (start + size > 32) at.element(j).wrong('a place within 32 slices')
+      if (start + size > most) at.element(j).wrong(`a place within ${most} slices`)
     }
   }
 }
@@ -44,9 +48,9 @@ export function checkProfiles(gpu: Field, { profiles, migCapable }: GpuSnapshot)
       `${list.path} has ${profiles.length} elements although migCapable is ${migCapable}: a GPU with MIG has profiles, one without has none`
     )
   }
-  checkShapes(list, profiles)
+  checkShapes(list, profiles, MOST_SLICES)
   for (const [i, { computeInstanceProfiles }] of profiles.entries()) {
-    if (computeInstanceProfiles) checkShapes(list.element(i).at('computeInstanceProfiles'), computeInstanceProfiles)
+    if (computeInstanceProfiles) checkShapes(list.element(i).at('computeInstanceProfiles'), computeInstanceProfiles, MOST_SLOTS)
   }
 }
 

@@ -31,6 +31,9 @@ const EXAMPLES = {
 /** Of a driver, as {@link Field.text} takes it. */
 const VERSION = [Node.driverVersion.count - 1, /^\d{3}(\.\d{1,4}){0,2}$/, '550.163.01'] as const
 
+/** Beyond it nobody looks for profiles. */
+const LAST_SLOT = 1023
+
 /** Characters that fit into a text of the image, whose last byte ends it. */
 const room = ({ count }: { readonly count: number }): number => count - 1
 
@@ -64,7 +67,7 @@ function profileShape(field: Field, mostInstances: number) {
     name: field.at('name').text(room(GpuInstanceProfile.name) - 'MIG '.length),
     reportedName: field.at('reportedName').orNull(it => it.text(room(GpuInstanceProfile.name))),
     id: field.at('id').number(),
-    slot: field.at('slot').number(),
+    slot: field.at('slot').number(LAST_SLOT),
     slices: field.at('slices').number(8, 1),
     multiprocessors: field.at('multiprocessors').number(),
     engines: engines(field.at('engines')),

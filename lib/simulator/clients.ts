@@ -89,7 +89,7 @@ export function startClient(
   const follow = followOf(options.pid, options.follow)
   // Linux gives no process a number of 2^22 or more.
   const pid = options.pid ?? randomInt(2 ** 22 + 1, 2 ** 31)
-  if (wholeNumber('startClient: pid', pid) === 0) throw new RangeError('startClient: pid is a process id from 1 on, not 0')
+  wholeNumber('startClient: pid', pid, 1)
   if (computeInstance !== undefined && gpuInstance === undefined) {
     throw new TypeError('startClient: a computeInstance is one of a gpuInstance, which is missing')
   }

@@ -56,7 +56,7 @@ export function eventArguments(where: string, event: RaisedEvent): number[] {
     return [type, 0, 0, NONE, NONE]
   }
   const { xid, gpuInstance, computeInstance } = event
-  if (wholeNumber(`${where}: xid`, xid) === 0) throw new RangeError(`${where}: xid is an error's number from 1 on, not 0`)
+  wholeNumber(`${where}: xid`, xid, 1)
   if (computeInstance !== undefined && gpuInstance === undefined) {
     throw new TypeError(`${where}: a computeInstance is one of a gpuInstance, which is missing`)
   }

@@ -24,8 +24,8 @@ export interface CallFaultOptions {
   readonly pid?: number
   /** true: not before the function has had its effect. Of `returns`, the answer is another one; of `kills`, nobody learns it. */
   readonly after?: boolean
-  /** The call answers so, instead of having its effect: 'INSUFFICIENT_RESOURCES', or a number from 0 to 999. */
-  readonly returns?: NvmlCode | number
+  /** The call answers so, instead of having its effect: 'INSUFFICIENT_RESOURCES', 'SUCCESS', or a number from 0 to 999. */
+  readonly returns?: NvmlCode | 'SUCCESS' | number
   /** The call takes so many milliseconds longer. */
   readonly delayMs?: number
   /** The call does not come back until the fault is released or removed, or the node closed. */
@@ -40,7 +40,7 @@ export interface GpuFaultOptions {
   readonly gpu: number
   /** It has fallen off the bus: every call about it answers GPU_IS_LOST. A reboot brings it back. */
   readonly lost?: boolean
-  /** Every call about it answers RESET_REQUIRED until it is reset. */
+  /** Every call about it answers RESET_REQUIRED until it is reset, or a driver is loaded anew. */
   readonly resetRequired?: boolean
 }
 
@@ -104,11 +104,6 @@ function oneOf<T extends string>(what: string, found: readonly T[], choices: rea
   return first
 }
 
-function fromOneOn(what: string, value: unknown): number {
-  if (wholeNumber(what, value) === 0) throw new RangeError(`${what} is a whole number from 1 on, not 0`)
-  return value as number
-}
-
 /** A function that a library of the release exports. */
 function checkCall(what: string, call: unknown, release: Release): string {
   if (typeof call !== 'string')
@@ -127,7 +122,7 @@ function checkCall(what: string, call: unknown, release: Release): string {
 
 function checkCode(what: string, returns: unknown): number {
   if (typeof returns === 'string') {
-    const status = NVML_STATUS.get(returns as NvmlCode)
+    const status = returns === 'SUCCESS' ? 0 : NVML_STATUS.get(returns as NvmlCode)
     if (status !== undefined) return status
     const meant = closest(returns.replace(/^NVML_ERROR_/, ''), [...NVML_STATUS.keys()]).map(shown)
     const advice = meant.length > 0 ? `; did you mean ${series(meant, 'or')}?` : `; its codes are such as 'IN_USE'`
@@ -147,7 +142,7 @@ function checkChance(what: string, chance: unknown): number {
 }
 
 function checkTimes(what: string, times: unknown): number | null {
-  return times === Number.POSITIVE_INFINITY ? null : fromOneOn(`${what}: times`, times)
+  return times === Number.POSITIVE_INFINITY ? null : wholeNumber(`${what}: times`, times, 1)
 }
 
 function checkAction(what: string, options: CallFaultOptions, call: string | null): FaultAction {
@@ -157,7 +152,7 @@ function checkAction(what: string, options: CallFaultOptions, call: string | nul
       if (call === WORDS) throw new RangeError(`${what}: ${WORDS} answers with words, so it cannot return a code`)
       return { returns: checkCode(what, options.returns) }
     case 'delayMs':
-      return { delayMs: fromOneOn(`${what}: delayMs`, options.delayMs) }
+      return { delayMs: wholeNumber(`${what}: delayMs`, options.delayMs, 1) }
     case 'hangs':
       return { hangs: true }
     case 'kills':
@@ -172,11 +167,11 @@ function checkCallFault(what: string, options: CallFaultOptions, { release }: Fa
   const once = nth !== undefined && chance === undefined
   return {
     call,
-    nth: nth === undefined ? 1 : fromOneOn(`${what}: nth`, nth),
+    nth: nth === undefined ? 1 : wholeNumber(`${what}: nth`, nth, 1),
     times: times === undefined ? (once ? 1 : null) : checkTimes(what, times),
     chance: chance === undefined ? 1 : checkChance(what, chance),
     seed: seed === undefined ? 0 : wholeNumber(`${what}: seed`, seed),
-    pid: pid === undefined ? null : fromOneOn(`${what}: pid`, pid),
+    pid: pid === undefined ? null : wholeNumber(`${what}: pid`, pid, 1),
     after: flag(`${what}: after`, options.after),
     ...checkAction(what, options, call)
   }

@@ -126,6 +126,19 @@ const REFUSED: readonly [what: string, change: Change, message: string | RegExp]
     /gpus\[0\]\.profiles has 7 elements although migCapable is false/
   ],
   [
+    'a slot that nobody reads',
+    gpu => Object.assign(gpu.profiles![1]!, { slot: 1e9 }),
+    '.gpus[0].profiles[1].slot is a whole number from 0 to 1023, not 1000000000'
+  ],
+  [
+    'a compute instance outside of every GPU instance',
+    gpu =>
+      Object.assign(gpu.profiles!.find(each => each.computeInstanceProfiles)!.computeInstanceProfiles![0]!.placements!.at(-1)!, {
+        start: 20
+      }),
+    /\.computeInstanceProfiles\[0\]\.placements\[\d\] is a place within 8 slices, not \{ start: 20, size: 1 \}$/
+  ],
+  [
     'two profiles in one slot',
     gpu => Object.assign(gpu.profiles![1]!, { slot: gpu.profiles![0]!.slot }),
     '.gpus[0].profiles[1].slot is another than that of element 0, not 0'

@@ -53,7 +53,7 @@ t.test('what cannot be raised is a sentence', async t => {
     ],
     [
       () => node.raiseEvent({ kind: 'xid', gpu: 0, xid: 0 }),
-      { name: 'RangeError', message: "raiseEvent: xid is an error's number from 1 on, not 0" }
+      { name: 'RangeError', message: 'raiseEvent: xid is a whole number from 1 on, not 0' }
     ],
     [
       () => node.raiseEvent({ kind: 'xid', gpu: 0, xid: 79, computeInstance: 0 }),

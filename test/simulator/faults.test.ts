@@ -47,6 +47,12 @@ t.test('a call has its effect and answers another code', async t => {
   node.check()
 })
 
+t.test('a call says that it succeeded, and did nothing', async t => {
+  const { node, nvml } = await openNode(t, A100)
+  node.inject({ call: 'nvmlDeviceSetMigMode', nth: 1, returns: 'SUCCESS' })
+  t.match(await nvml.gpu(0).setMigMode(true), { current: false, pending: false })
+})
+
 t.test('a code of no name keeps its number', async t => {
   const { node, nvml } = await openNode(t, A100)
   node.inject({ call: MODE, returns: 77 })
@@ -264,7 +270,9 @@ t.test('what no fault can be is a sentence, and nothing was changed', async t =>
     [{ delayMs: 0 }, 'RangeError', 'inject: delayMs is a whole number from 1 on, not 0'],
     [{ delayMs: '5' }, 'TypeError', "inject: delayMs is a number, not '5'"],
     [{ hangs: true, nth: 0 }, 'RangeError', 'inject: nth is a whole number from 1 on, not 0'],
-    [{ hangs: true, times: -1 }, 'RangeError', 'inject: times is a whole number from 0 on, not -1'],
+    [{ hangs: true, times: -1 }, 'RangeError', 'inject: times is a whole number from 1 on, not -1'],
+    [{ hangs: true, chance: 0.5, seed: 2 ** 32 }, 'RangeError', 'inject: seed is at most 4294967294, not 4294967296'],
+    [{ hangs: true, pid: -3 }, 'RangeError', 'inject: pid is a whole number from 1 on, not -3'],
     [{ hangs: true, chance: 1.1 }, 'RangeError', 'inject: chance is from 0 to 1, not 1.1'],
     [{ hangs: true, chance: Number.NaN }, 'RangeError', 'inject: chance is from 0 to 1, not NaN'],
     [{ hangs: true, chance: '1' }, 'TypeError', "inject: chance is a number from 0 to 1, not '1'"],

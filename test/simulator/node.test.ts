@@ -185,7 +185,7 @@ t.test('wrong arguments change nothing', async t => {
     [() => node.setPrivileged(1), 'TypeError', 'setPrivileged: on is true or false, not 1'],
     // @ts-expect-error the options are required
     [() => node.startClient(), 'TypeError', 'startClient: options are an object like { gpu: … }, not undefined'],
-    [() => node.startClient({ gpu: 0, pid: 0 }), 'RangeError', 'startClient: pid is a process id from 1 on, not 0'],
+    [() => node.startClient({ gpu: 0, pid: 0 }), 'RangeError', 'startClient: pid is a whole number from 1 on, not 0'],
     [
       () => node.startClient({ gpu: 0, computeInstance: 0 }),
       'TypeError',
