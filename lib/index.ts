@@ -21,13 +21,24 @@ export type {
 export type { MigDeviceRef, OpenOptions, Session, SessionInfo } from './session.js'
 export { open } from './session.js'
 export type {
+  Bar1Snapshot,
+  ClocksSnapshot,
   ComputeInstanceProfileSnapshot,
   ComputeInstanceSnapshot,
   DriverSnapshot,
+  EccSnapshot,
   GpuInstanceProfileSnapshot,
   GpuInstanceSnapshot,
   GpuSnapshot,
+  MemorySnapshot,
   MigDeviceSnapshot,
+  MigMemorySnapshot,
+  PcieSnapshot,
+  PowerSnapshot,
+  ProcessKind,
+  ProcessSnapshot,
   Snapshot,
-  UnavailableFields
+  SnapshotOptions,
+  UnavailableFields,
+  UtilizationSnapshot
 } from './snapshot.js'

@@ -6,6 +6,7 @@ import { type BoardRow, type Confidence, labelsOf } from './boards.js'
 import { comparedFigures } from './compare-figures.js'
 import { type Release, releaseLike } from './releases.js'
 import { rowOf } from './row-of.js'
+import { sizesOf } from './snapshot-figures.js'
 
 /** A figure of a board, as the row has it and as the driver reported it. */
 export interface ComparedFigure {
@@ -26,17 +27,12 @@ export interface ComparedFigure {
 /** What a board of which there is no row says of itself, without what tells it from another of its kind. */
 export type ReportedBoard = Pick<
   GpuSnapshot,
-  | 'name'
-  | 'pciDeviceId'
-  | 'pciSubSystemId'
-  | 'vbiosVersion'
-  | 'brand'
-  | 'architecture'
-  | 'computeCapability'
-  | 'memoryTotalMiB'
-  | 'bar1TotalMiB'
-  | 'maxMigDevices'
-> & { readonly profiles: readonly Omit<GpuInstanceProfileSnapshot, 'remaining'>[] | null }
+  'name' | 'pciDeviceId' | 'pciSubSystemId' | 'vbiosVersion' | 'brand' | 'architecture' | 'computeCapability' | 'maxMigDevices'
+> & {
+  readonly memoryTotalMiB: number | null
+  readonly bar1TotalMiB: number | null
+  readonly profiles: readonly Omit<GpuInstanceProfileSnapshot, 'remaining'>[] | null
+}
 
 /** One board beside its row, or several that are alike. */
 export interface ComparedGpu {
@@ -70,26 +66,17 @@ export interface Comparison {
 
 function reported({ profiles, ...gpu }: GpuSnapshot): ReportedBoard {
   const { name, pciDeviceId, pciSubSystemId, vbiosVersion, brand, architecture, computeCapability } = gpu
-  const { memoryTotalMiB, bar1TotalMiB, maxMigDevices } = gpu
   return {
     ...{ name, pciDeviceId, pciSubSystemId, vbiosVersion, brand, architecture, computeCapability },
-    ...{ memoryTotalMiB, bar1TotalMiB, maxMigDevices },
+    ...sizesOf(gpu),
+    maxMigDevices: gpu.maxMigDevices,
     profiles: profiles?.map(({ remaining, ...profile }) => profile) ?? null
   }
 }
 
 /** What NVML would not tell of a board, without the calls: a code is enough to see why. */
 function unreadOf({ profiles, unavailable }: GpuSnapshot): string[] {
-  const compared = [
-    'gpu',
-    'name',
-    'pciDeviceId',
-    'architecture',
-    'computeCapability',
-    'memoryTotalMiB',
-    'bar1TotalMiB',
-    'profiles'
-  ]
+  const compared = ['gpu', 'name', 'pciDeviceId', 'architecture', 'computeCapability', 'memory', 'bar1', 'profiles']
   const own = compared.flatMap(field => (unavailable[field] ? [`${field}: ${unavailable[field].code}`] : []))
   const places = (profiles ?? []).flatMap(({ name, unavailable: missing = {} }) =>
     missing.placements ? [`placements of ${name}: ${(missing.placements as { code: string }).code}`] : []

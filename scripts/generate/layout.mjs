@@ -165,7 +165,10 @@ export function toTsDecoders(table) {
         const length = counter
           ? `view.getUint32(at + ${struct.fields.find(f => f.name === counter).offset}, true)`
           : String(count)
-        value = `Array.from({ length: ${length} }, (_, i) => decode${base}(view, at + ${offset} + i * ${size}))`
+        value =
+          !counter && count === 1
+            ? `[decode${base}(view, at + ${offset})]`
+            : `Array.from({ length: ${length} }, (_, i) => decode${base}(view, at + ${offset} + i * ${size}))`
       }
       parts.push(`    ${name}: ${value},`)
     }

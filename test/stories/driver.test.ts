@@ -21,7 +21,11 @@ t.test('the driver is upgraded under an agent: it goes on, nobody else can begin
   t.equal(await late.end(), 3)
 
   const workload = node.startClient({ gpu: 0, name: 'train' })
-  t.throws(() => node.reloadDriver(), { code: 'IN_USE', message: new RegExp(`pid ${workload.pid}`) }, 'the module is not unloaded under a workload')
+  t.throws(
+    () => node.reloadDriver(),
+    { code: 'IN_USE', message: new RegExp(`pid ${workload.pid}`) },
+    'the module is not unloaded under a workload'
+  )
   t.same(await agent.looks(), { instances: 1 })
   workload.stop()
   node.reloadDriver()
