@@ -128,8 +128,9 @@ class GpuReader {
     const memory = describeMemory(this.#sections.find('memory'), this.#notes)
     const migMode = this.#mode()
     const migCapable = this.#isCapable()
-    const off = !migCapable || migMode?.current === false
-    const profiles = migCapable ? this.#profiles(memory.memory?.totalMiB ?? this.#gpu.memoryMiB) : []
+    const opened = this.#sections.opened.status === 0
+    const off = opened && (!migCapable || migMode?.current === false)
+    const profiles = opened && !migCapable ? [] : this.#profiles(memory.memory?.totalMiB ?? this.#gpu.memoryMiB)
     // Which right is missing to list instances is of no interest where there can be none.
     const devices = off ? [] : this.#devices()
     return {
@@ -195,9 +196,12 @@ class GpuReader {
   /** What live GPU instances of a profile offer, which is called `owner`. */
   #offered(profileId: number, owner: string) {
     const section = this.#sections.find('computeProfiles', profileId)
-    if (!section) return { offered: null }
     const notes = new Notes(this.#connection)
-    if (section.outcome.status !== 0) notes.figure(section.outcome, null, 'computeInstanceProfiles')
+    if (!section) {
+      const instances = this.#sections.find('gpuInstances')
+      if (!instances || instances.outcome.status === 0) return { offered: null }
+      notes.figure(instances.outcome, null, 'computeInstanceProfiles')
+    } else if (section.outcome.status !== 0) notes.figure(section.outcome, null, 'computeInstanceProfiles')
     else if (section.count === 0) notes.unavailable.computeInstanceProfiles = NO_COMPUTE_PROFILES
     else return { offered: inOrder(section.records(decodeComputeInstanceProfile).map(record => describeOffered(record, owner))) }
     return { offered: null, unavailable: notes.unavailable }
