@@ -203,12 +203,20 @@ export const SessionStatus = {
   undoFailed: 65543,
 } as const
 
-const utf8 = new TextDecoder()
+// One result after the other is decoded, so its bytes stay at hand.
+let bytes = Buffer.alloc(0)
 
 function text(view: DataView, at: number, length: number): string {
-  const bytes = new Uint8Array(view.buffer, view.byteOffset + at, length)
-  const end = bytes.indexOf(0)
-  return utf8.decode(end < 0 ? bytes : bytes.subarray(0, end))
+  if (bytes.buffer !== view.buffer) bytes = Buffer.from(view.buffer as ArrayBuffer)
+  const start = view.byteOffset + at
+  const end = bytes.indexOf(0, start)
+  return bytes.toString('utf8', start, end < 0 || end > start + length ? start + length : end)
+}
+
+function several<T>(view: DataView, at: number, count: number, size: number, decode: (view: DataView, at: number) => T): T[] {
+  const list: T[] = []
+  for (let i = 0; i < count; i++) list.push(decode(view, at + i * size))
+  return list
 }
 
 const u64 = (view: DataView, at: number): number => view.getUint32(at, true) + view.getUint32(at + 4, true) * 4294967296
@@ -272,7 +280,7 @@ export function decodeSessionInfo(view: DataView, at: number): SessionInfoRecord
   return {
     session: view.getUint32(at + 0, true),
     cudaDriverVersion: view.getUint32(at + 4, true),
-    outcomes: Array.from({ length: 3 }, (_, i) => decodeOutcome(view, at + 8 + i * 8)),
+    outcomes: several(view, at + 8, 3, 8, decodeOutcome),
     driverVersion: text(view, at + 32, 80),
     nvmlVersion: text(view, at + 112, 80),
     library: text(view, at + 192, 4096),
@@ -355,7 +363,7 @@ export function decodeGpuDescription(view: DataView, at: number): GpuDescription
     brand: view.getUint32(at + 20, true),
     architecture: view.getUint32(at + 24, true),
     maxMigDevices: view.getUint32(at + 28, true),
-    outcomes: Array.from({ length: 10 }, (_, i) => decodeOutcome(view, at + 32 + i * 8)),
+    outcomes: several(view, at + 32, 10, 8, decodeOutcome),
     uuid: text(view, at + 112, 96),
     name: text(view, at + 208, 96),
     serial: text(view, at + 304, 32),
@@ -438,7 +446,7 @@ export function decodeGpuInstanceProfile(view: DataView, at: number): GpuInstanc
     remainingStatus: view.getUint32(at + 60, true),
     placementStatus: view.getUint32(at + 64, true),
     placementCount: view.getUint32(at + 68, true),
-    placements: Array.from({ length: view.getUint32(at + 68, true) }, (_, i) => decodePlacement(view, at + 72 + i * 8)),
+    placements: several(view, at + 72, view.getUint32(at + 68, true), 8, decodePlacement),
     name: text(view, at + 328, 96),
   }
 }
@@ -483,7 +491,7 @@ export function decodeComputeInstanceProfile(view: DataView, at: number): Comput
     remainingStatus: view.getUint32(at + 48, true),
     placementStatus: view.getUint32(at + 52, true),
     placementCount: view.getUint32(at + 56, true),
-    placements: Array.from({ length: view.getUint32(at + 56, true) }, (_, i) => decodePlacement(view, at + 64 + i * 8)),
+    placements: several(view, at + 64, view.getUint32(at + 56, true), 8, decodePlacement),
     name: text(view, at + 320, 96),
   }
 }
@@ -500,8 +508,8 @@ export function decodePlacementList(view: DataView, at: number): PlacementListRe
   return {
     possibleCount: view.getUint32(at + 0, true),
     freeCount: view.getUint32(at + 4, true),
-    possible: Array.from({ length: view.getUint32(at + 0, true) }, (_, i) => decodePlacement(view, at + 8 + i * 8)),
-    free: Array.from({ length: view.getUint32(at + 4, true) }, (_, i) => decodePlacement(view, at + 264 + i * 8)),
+    possible: several(view, at + 8, view.getUint32(at + 0, true), 8, decodePlacement),
+    free: several(view, at + 264, view.getUint32(at + 4, true), 8, decodePlacement),
   }
 }
 
@@ -594,7 +602,7 @@ export function decodeMigDevice(view: DataView, at: number): MigDeviceRecord {
     sharedJpegCount: view.getUint32(at + 64, true),
     sharedOfaCount: view.getUint32(at + 68, true),
     memoryMiB: u64(view, at + 72),
-    outcomes: Array.from({ length: 2 }, (_, i) => decodeOutcome(view, at + 80 + i * 8)),
+    outcomes: several(view, at + 80, 2, 8, decodeOutcome),
     uuid: text(view, at + 96, 96),
     name: text(view, at + 192, 96),
   }
@@ -655,7 +663,7 @@ export function decodeMemory(view: DataView, at: number): MemoryRecord {
     bar1TotalBytes: u64(view, at + 32),
     bar1FreeBytes: u64(view, at + 40),
     bar1UsedBytes: u64(view, at + 48),
-    outcomes: Array.from({ length: 3 }, (_, i) => decodeOutcome(view, at + 56 + i * 8)),
+    outcomes: several(view, at + 56, 3, 8, decodeOutcome),
   }
 }
 

@@ -67,7 +67,9 @@ export class Section {
   }
 
   records<T>(decode: Decode<T>): T[] {
-    return Array.from({ length: this.count }, (_, index) => this.record(decode, index))
+    const list: T[] = []
+    for (let index = 0; index < this.count; index++) list.push(this.record(decode, index))
+    return list
   }
 }
 
