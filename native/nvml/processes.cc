@@ -10,6 +10,8 @@ namespace {
 
 // How often a list is asked for again that grew meanwhile.
 constexpr unsigned kAttempts = 5;
+// More than a machine can run; a library that says so is not believed.
+constexpr unsigned kMostRows = 1u << 22;
 // NVML cuts a name to the room there is.
 constexpr unsigned kNameBytes = 256;
 // The longest row that any driver has been seen to write; see list_by_forms.
@@ -38,6 +40,7 @@ Status list_rows(const Call& call, nvmlDevice_t device, std::vector<Process>* pr
   Status status = call(device, &count, nullptr);
   std::vector<std::byte> rows;
   for (unsigned i = 0; i < kAttempts && status.code == NVML_ERROR_INSUFFICIENT_SIZE; i++) {
+    if (count > kMostRows) break;
     count = 2 * count + 5;
     rows.assign(count * kRoomPerRow, std::byte{0});
     status = call(device, &count, reinterpret_cast<Row*>(rows.data()));

@@ -2,7 +2,7 @@
 import t from 'tap'
 import type { Snapshot } from '../../lib/index.js'
 import { checkSnapshot } from '../../lib/simulator/check-snapshot.js'
-import { simulate } from '../../lib/simulator/index.js'
+import { compareWithRows, simulate } from '../../lib/simulator/index.js'
 import { fillWithInstances, onNode, replayed, roundTrip, snapshotFrom, throughJson } from '../helpers/snapshots.js'
 
 const READINGS = {
@@ -78,6 +78,7 @@ t.test('an older snapshot', async t => {
   const node = await simulate({ from: older(snapshot) })
   t.teardown(() => node.close())
   t.strictSame(await onNode(node, nvml => nvml.snapshot()), snapshot, 'of a node at rest says enough')
+  t.ok(compareWithRows(older(snapshot)).equal)
 })
 
 t.test('readings that nobody can have are refused', async t => {
