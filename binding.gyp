@@ -18,9 +18,12 @@
         "native/nvml/gpu_instances.cc",
         "native/nvml/compute_instances.cc",
         "native/nvml/mig_devices.cc",
+        "native/nvml/readings.cc",
+        "native/nvml/processes.cc",
         "native/addon/arguments.cc",
         "native/addon/convert.cc",
         "native/addon/operations.cc",
+        "native/addon/snapshot.cc",
         "native/addon/session.cc",
         "native/addon/simulator.cc",
         "native/addon/environment.cc"

@@ -25,13 +25,24 @@ export type { MigDeviceRef, OpenOptions, Session, SessionInfo, SuspendResult } f
 export { open } from './session.js'
 export type { SlowCall } from './slow-calls.js'
 export type {
+  Bar1Snapshot,
+  ClocksSnapshot,
   ComputeInstanceProfileSnapshot,
   ComputeInstanceSnapshot,
   DriverSnapshot,
+  EccSnapshot,
   GpuInstanceProfileSnapshot,
   GpuInstanceSnapshot,
   GpuSnapshot,
+  MemorySnapshot,
   MigDeviceSnapshot,
+  MigMemorySnapshot,
+  PcieSnapshot,
+  PowerSnapshot,
+  ProcessKind,
+  ProcessSnapshot,
   Snapshot,
-  UnavailableFields
+  SnapshotOptions,
+  UnavailableFields,
+  UtilizationSnapshot
 } from './snapshot.js'

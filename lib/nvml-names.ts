@@ -37,6 +37,14 @@ const BRANDS: Names = {
   16: 'Titan RTX'
 }
 
+// nvmlComputeMode_t
+const COMPUTE_MODES: Names = {
+  0: 'default',
+  1: 'exclusive-thread',
+  2: 'prohibited',
+  3: 'exclusive-process'
+}
+
 const nameOf = (names: Names, number: number): string => names[number] ?? String(number)
 
 /** The number that `name` stands for; undefined if it is none of the names and no number. */
@@ -49,4 +57,6 @@ function numberOf(names: Names, name: string): number | undefined {
 export const architectureName = (number: number): string => nameOf(ARCHITECTURES, number)
 export const architectureNumber = (name: string): number | undefined => numberOf(ARCHITECTURES, name)
 export const brandName = (number: number): string => nameOf(BRANDS, number)
+export const computeModeName = (number: number): string => nameOf(COMPUTE_MODES, number)
+export const computeModeNumber = (name: string): number | undefined => numberOf(COMPUTE_MODES, name)
 export const brandNumber = (name: string): number | undefined => numberOf(BRANDS, name)

@@ -1,32 +1,27 @@
-/** How a snapshot is read: question by question, each refusal noted where its answer would stand. */
-import type { Connection, RecordKind, Task } from './connection.js'
-import { NvmlError, nvmlCode, SessionError } from './errors.js'
+/** What a worker's answer says of a node, as plain data: no further questions, and each refusal where its answer would stand. */
+import { checkOptions, shown } from './arguments.js'
+import type { Connection } from './connection.js'
 import type { Gpu, MigMode } from './gpu.js'
-import { migDevice, profileOf } from './mig-device.js'
+import { profileOf } from './mig-device.js'
 import { architectureName, brandName } from './nvml-names.js'
 import { describeComputeInstanceProfile, describeGpuInstanceProfile, enginesOf, inOrder } from './profiles.js'
 import {
   type ComputeInstanceProfileRecord,
-  computeInstanceBytes,
-  computeInstanceProfileBytes,
+  type ComputeInstanceRecord,
   decodeComputeInstance,
   decodeComputeInstanceProfile,
   decodeGpuDescription,
   decodeGpuInstance,
   decodeGpuInstanceProfile,
+  decodeMigDevice,
   decodeMigMode,
   type GpuDescriptionRecord,
   GpuFigure,
-  type GpuInstanceProfileRecord,
-  type GpuInstanceRecord,
-  gpuDescriptionBytes,
-  gpuInstanceBytes,
-  gpuInstanceProfileBytes,
   type MigDeviceRecord,
-  migModeBytes,
   NONE,
   type OutcomeRecord,
-  type SessionInfoRecord
+  type SessionInfoRecord,
+  SnapshotPart
 } from './records.js'
 import type {
   ComputeInstanceProfileSnapshot,
@@ -36,54 +31,44 @@ import type {
   GpuInstanceSnapshot,
   GpuSnapshot,
   MigDeviceSnapshot,
-  UnavailableFields
+  ProcessSnapshot,
+  SnapshotOptions
 } from './snapshot.js'
+import { Notes } from './snapshot-notes.js'
+import { describeMemory, describeMigMemory, describeProcesses, describeReadings } from './snapshot-readings.js'
+import { type GpuSections, sectionsByGpu } from './snapshot-sections.js'
 
-const description = { bytes: gpuDescriptionBytes, decode: decodeGpuDescription }
-const migMode = { bytes: migModeBytes, decode: decodeMigMode }
-const gpuInstance = { bytes: gpuInstanceBytes, decode: decodeGpuInstance }
-const gpuInstanceProfile = { bytes: gpuInstanceProfileBytes, decode: decodeGpuInstanceProfile }
-const computeInstance = { bytes: computeInstanceBytes, decode: decodeComputeInstance }
-const computeInstanceProfile = { bytes: computeInstanceProfileBytes, decode: decodeComputeInstanceProfile }
+export type Included = Readonly<Record<keyof typeof SnapshotPart, boolean>>
 
+const PARTS = Object.keys(SnapshotPart) as (keyof Included)[]
+
+/** Where no profile is listed, NVML answered NOT_SUPPORTED for each. */
 const NO_PROFILES = { code: 'NOT_SUPPORTED', status: 3, call: 'nvmlDeviceGetGpuInstanceProfileInfo' } as const
+const NO_COMPUTE_PROFILES = { ...NO_PROFILES, call: 'nvmlGpuInstanceGetComputeInstanceProfileInfo' } as const
 
-const mebibytes = (bytes: number): number => Math.floor(bytes / 2 ** 20)
+const NOT_FOUND = 6
+/** What a GPU without MIG answers when asked for its mode. */
+const NO_MIG: ReadonlySet<number> = new Set([3, 13])
+
 const hexadecimal = (id: number): string => `0x${id.toString(16).toUpperCase().padStart(8, '0')}`
 const orNull = (value: number): number | null => (value === NONE ? null : value)
 
-/** What an instance says that went away, or was replaced, since it was listed. */
-const isGone = (error: unknown): boolean =>
-  error instanceof NvmlError ? error.code === 'NOT_FOUND' : error instanceof SessionError && error.code === 'INSTANCE_REPLACED'
-
-/** Takes down why something could not be read, by field. */
-class Notes {
-  readonly unavailable: UnavailableFields = {}
-  readonly #connection: Connection
-
-  constructor(connection: Connection) {
-    this.#connection = connection
+/** The parts that a snapshot is to have. */
+export function includedParts(options: SnapshotOptions): Included {
+  checkOptions('snapshot', options, ['include'])
+  const { include = {} } = options
+  checkOptions('snapshot: include', include, PARTS)
+  const wanted = (part: keyof Included): boolean => {
+    const value: unknown = include[part]
+    if (value === undefined || typeof value === 'boolean') return value ?? true
+    throw new TypeError(`snapshot: include.${part} is true or false, not ${shown(value)}`)
   }
-
-  /** `value`, unless reading it ended badly: then null, with the reason under each of `fields`. */
-  figure<T>({ status, call }: OutcomeRecord, value: T, ...fields: readonly string[]): T | null {
-    if (status === 0) return value
-    for (const field of fields) this.unavailable[field] = { code: nvmlCode(status), status, call: this.#connection.symbol(call) }
-    return null
-  }
-
-  /** The same for what is asked for by itself. */
-  async part<T>(field: string, answer: Promise<T>): Promise<T | null> {
-    try {
-      return await answer
-    } catch (error) {
-      if (!(error instanceof NvmlError)) throw error
-      const { code, status, call } = error
-      this.unavailable[field] = { code, status, call }
-      return null
-    }
-  }
+  return Object.fromEntries(PARTS.map(part => [part, wanted(part)])) as Included
 }
+
+/** The same as the worker takes it. */
+export const partBits = (included: Included): number =>
+  PARTS.reduce((bits, part) => bits | (Number(included[part]) << SnapshotPart[part]), 0)
 
 /** The versions of a driver, as they were read when the session was opened. */
 export function describeDriver(connection: Connection, record: SessionInfoRecord, cudaVersion: string | null): DriverSnapshot {
@@ -98,12 +83,11 @@ export function describeDriver(connection: Connection, record: SessionInfoRecord
 }
 
 /** What a board says of itself; all null if NVML would not open the GPU. */
-function describeBoard(notes: Notes, record: GpuDescriptionRecord | null, uuid: string) {
+function describeBoard(notes: Notes, record: GpuDescriptionRecord | undefined) {
   const told = <T>(figure: keyof typeof GpuFigure, read: (record: GpuDescriptionRecord) => T, ...fields: string[]): T | null =>
-    record && notes.figure(record.outcomes[GpuFigure[figure]]!, read(record), ...(fields.length > 0 ? fields : [figure]))
+    record ? notes.figure(record.outcomes[GpuFigure[figure]]!, read(record), ...(fields.length > 0 ? fields : [figure])) : null
   const pci = told('pci', it => it, 'pciBusId', 'pciDeviceId', 'pciSubSystemId')
   return {
-    uuid: uuid || null,
     name: told('name', it => it.name),
     serial: told('serial', it => it.serial),
     pciBusId: pci === null ? null : pci.busId,
@@ -115,182 +99,219 @@ function describeBoard(notes: Notes, record: GpuDescriptionRecord | null, uuid: 
     brand: told('brand', it => brandName(it.brand)),
     architecture: told('architecture', it => architectureName(it.architecture)),
     computeCapability: told('computeCapability', it => `${it.computeCapabilityMajor}.${it.computeCapabilityMinor}`),
-    memoryTotalMiB: told('memoryTotal', it => mebibytes(it.memoryTotalBytes), 'memoryTotalMiB'),
-    bar1TotalMiB: told('bar1Total', it => mebibytes(it.bar1TotalBytes), 'bar1TotalMiB'),
     maxMigDevices: told('maxMigDevices', it => it.maxMigDevices)
   }
 }
 
-function describeMigDevice(
-  connection: Connection,
-  record: MigDeviceRecord,
-  profiles: readonly GpuInstanceProfileSnapshot[]
-): MigDeviceSnapshot {
-  const notes = new Notes(connection)
-  const attributes = notes.figure(
-    record.attributes[0]!,
-    {
-      gpuInstanceSlices: record.gpuInstanceSlices,
-      computeInstanceSlices: record.computeInstanceSlices,
-      multiprocessors: record.multiprocessorCount,
-      engines: enginesOf(record)
-    },
-    'gpuInstanceSlices',
-    'computeInstanceSlices',
-    'multiprocessors',
-    'engines'
-  )
-  return {
-    uuid: record.uuid,
-    index: record.index,
-    name: record.name,
-    profile: profileOf(record, profiles),
-    gpuInstanceId: record.gpuInstanceId,
-    computeInstanceId: record.computeInstanceId,
-    memoryMiB: record.memoryMiB || null,
-    ...(attributes ?? { gpuInstanceSlices: null, computeInstanceSlices: null, multiprocessors: null, engines: null }),
-    unavailable: notes.unavailable
-  }
-}
-
-/** Reads one GPU. What others change between two questions may be in the later answer alone. */
+/** One GPU, from its sections. */
 class GpuReader {
-  readonly #connection: Connection
   readonly #gpu: Gpu
+  readonly #sections: GpuSections
+  readonly #included: Included
+  readonly #connection: Connection
   readonly #notes: Notes
 
-  constructor(connection: Connection, gpu: Gpu) {
+  constructor(connection: Connection, gpu: Gpu, sections: GpuSections, included: Included) {
     this.#connection = connection
     this.#gpu = gpu
+    this.#sections = sections
+    this.#included = included
     this.#notes = new Notes(connection)
   }
 
-  async read(): Promise<GpuSnapshot> {
-    const { index, uuid, migCapable, unavailable } = this.#gpu
-    if (unavailable) {
-      this.#notes.unavailable.gpu = unavailable
-      const nothing = { migMode: null, profiles: null, gpuInstances: null, migDevices: null }
-      return { index, ...describeBoard(this.#notes, null, ''), migCapable, ...nothing, unavailable: this.#notes.unavailable }
-    }
-    const board = await this.#part('gpu', this.#list(description, 'gpuDescription', 'describe it'))
-    const mode = await this.#part('migMode', this.#mode())
-    const records = migCapable
-      ? await this.#part('profiles', this.#list(gpuInstanceProfile, 'gpuInstanceProfiles', 'profiles'))
-      : []
+  read(): GpuSnapshot {
+    const { index, uuid } = this.#gpu
+    const { readings, instances, processes } = this.#included
+    this.#notes.figure(this.#sections.opened, null, 'gpu')
+    const record = this.#sections.find('description')?.record(decodeGpuDescription)
+    const board = describeBoard(this.#notes, record)
+    const memory = describeMemory(this.#sections.find('memory'), this.#notes)
+    const migMode = this.#mode()
+    const migCapable = this.#isCapable()
+    const opened = this.#sections.opened.status === 0
+    const off = opened && (!migCapable || migMode?.current === false)
+    const profiles = opened && !migCapable ? [] : this.#profiles(memory.memory?.totalMiB ?? this.#gpu.memoryMiB)
     // Which right is missing to list instances is of no interest where there can be none.
-    const off = !migCapable || mode?.current === false
-    const instances = off ? [] : await this.#part('gpuInstances', this.#list(gpuInstance, 'gpuInstances', 'GPU instances'))
-    const profiles = records && (await this.#profiles(records, instances ?? []))
-    const devices = off ? [] : await this.#part('migDevices', this.#list(migDevice, 'migDevices', 'MIG devices'))
+    const devices = off ? [] : this.#devices()
     return {
       index,
-      ...describeBoard(this.#notes, board?.[0] ?? null, uuid),
+      uuid: record?.uuid || uuid || null,
+      ...board,
+      ...memory,
+      ...(readings && describeReadings(this.#sections.find('readings'), this.#notes)),
       migCapable,
-      migMode: mode,
-      profiles,
-      gpuInstances: instances && (await this.#instances(instances, profiles ?? [], devices ?? [])),
-      migDevices: devices === null ? null : devices.map(record => describeMigDevice(this.#connection, record, profiles ?? [])),
+      migMode,
+      ...(this.#included.profiles && { profiles }),
+      ...(instances && {
+        gpuInstances: off ? [] : this.#instances(profiles ?? [], devices ?? []),
+        migDevices: devices?.map(device => this.#device(device, profiles ?? [])) ?? null
+      }),
+      ...(processes && { processes: this.#processes(off, devices) }),
       unavailable: this.#notes.unavailable
     }
   }
 
-  #task(operation: Task['operation'], what: string, ...args: readonly number[]): Task {
-    const gpu = this.#gpu.index
-    return { operation, args: [gpu, ...args], doing: `read the ${what} of GPU ${gpu}`, gpu }
-  }
-
-  #list<T>(kind: RecordKind<T>, ...task: [Task['operation'], what: string, ...args: number[]]): Promise<T[]> {
-    return this.#connection.list(this.#task(...task), kind)
-  }
-
-  #part<T>(field: string, answer: Promise<T>): Promise<T | null> {
-    return this.#notes.part(field, answer)
-  }
-
-  async #mode(): Promise<MigMode> {
-    const { current, pending } = await this.#connection.one(this.#task('migMode', 'MIG mode'), migMode)
+  #mode(): MigMode | null {
+    const section = this.#sections.find('migMode')
+    if (!section) return null
+    if (section.outcome.status !== 0) return this.#notes.figure(section.outcome, null, 'migMode')
+    const { current, pending } = section.record(decodeMigMode)
     return { current: current === 1, pending: pending === 1 }
   }
 
-  async #profiles(
-    records: readonly GpuInstanceProfileRecord[],
-    instances: readonly GpuInstanceRecord[]
-  ): Promise<GpuInstanceProfileSnapshot[] | null> {
-    if (records.length === 0 && this.#gpu.migCapable) {
-      this.#notes.unavailable.profiles = NO_PROFILES
+  /** As known since the session was opened; of a GPU that could not be opened then, as it says now. */
+  #isCapable(): boolean {
+    const { migCapable, unavailable } = this.#gpu
+    const mode = this.#sections.find('migMode')
+    return unavailable && mode ? !NO_MIG.has(mode.outcome.status) : migCapable
+  }
+
+  #profiles(memoryMiB: number | null): GpuInstanceProfileSnapshot[] | null {
+    const section = this.#sections.find('profiles')
+    if (!section) return null
+    const notes = this.#included.profiles ? this.#notes : new Notes(this.#connection)
+    if (section.outcome.status !== 0) return notes.figure(section.outcome, null, 'profiles')
+    if (section.count === 0) {
+      notes.unavailable.profiles = NO_PROFILES
       return null
     }
-    const memoryMiB = this.#gpu.memoryMiB ?? Math.max(...records.map(record => record.memorySizeMiB))
-    const profiles: GpuInstanceProfileSnapshot[] = []
-    for (const record of records) {
-      const profile = describeGpuInstanceProfile(record, memoryMiB)
-      const live = instances.filter(({ profileId }) => profileId === record.id)
-      const { offered, unavailable } = await this.#offered(profile.name, live)
-      profiles.push({
-        ...profile,
-        reportedName: record.name || null,
-        p2p: record.isP2pSupported === NONE ? null : record.isP2pSupported === 1,
-        capabilities: orNull(record.capabilities),
-        computeInstanceProfiles: offered,
-        ...((profile.unavailable || unavailable) && { unavailable: { ...profile.unavailable, ...unavailable } })
+    const records = section.records(decodeGpuInstanceProfile)
+    const largest = Math.max(...records.map(record => record.memorySizeMiB))
+    return inOrder(
+      records.map((record): GpuInstanceProfileSnapshot => {
+        const profile = describeGpuInstanceProfile(record, memoryMiB ?? largest)
+        const { offered, unavailable } = this.#offered(record.id, profile.name)
+        // A spread here would take as long as the rest of the snapshot together.
+        const snapshot = Object.assign(profile, {
+          reportedName: record.name || null,
+          p2p: record.isP2pSupported === NONE ? null : record.isP2pSupported === 1,
+          capabilities: orNull(record.capabilities),
+          computeInstanceProfiles: offered
+        })
+        return unavailable ? { ...snapshot, unavailable: { ...profile.unavailable, ...unavailable } } : snapshot
       })
-    }
-    return inOrder(profiles)
+    )
   }
 
-  /** What the first of these GPU instances that answers offers; all are of one profile, called `owner`. */
-  async #offered(owner: string, live: readonly GpuInstanceRecord[]) {
-    for (const { id, profileId, start, size } of live) {
-      const notes = new Notes(this.#connection)
-      const question = this.#list(computeInstanceProfile, 'computeInstanceProfiles', 'profiles', id, profileId, start, size)
-      try {
-        const records = await notes.part('computeInstanceProfiles', question)
-        if (records) return { offered: inOrder(records.map(record => describeOffered(record, owner))) }
-        if (notes.unavailable.computeInstanceProfiles?.code !== 'NOT_FOUND') {
-          return { offered: null, unavailable: notes.unavailable }
-        }
-      } catch (error) {
-        if (!isGone(error)) throw error
-      }
-    }
-    return { offered: null }
+  /** What live GPU instances of a profile offer, which is called `owner`. */
+  #offered(profileId: number, owner: string) {
+    const section = this.#sections.find('computeProfiles', profileId)
+    const notes = new Notes(this.#connection)
+    if (!section) {
+      const instances = this.#sections.find('gpuInstances')
+      if (!instances || instances.outcome.status === 0) return { offered: null }
+      notes.figure(instances.outcome, null, 'computeInstanceProfiles')
+    } else if (section.outcome.status !== 0) notes.figure(section.outcome, null, 'computeInstanceProfiles')
+    else if (section.count === 0) notes.unavailable.computeInstanceProfiles = NO_COMPUTE_PROFILES
+    else return { offered: inOrder(section.records(decodeComputeInstanceProfile).map(record => describeOffered(record, owner))) }
+    return { offered: null, unavailable: notes.unavailable }
   }
 
-  async #instances(
-    records: readonly GpuInstanceRecord[],
-    profiles: readonly GpuInstanceProfileSnapshot[],
-    devices: readonly MigDeviceRecord[]
-  ): Promise<GpuInstanceSnapshot[]> {
+  #instances(profiles: readonly GpuInstanceProfileSnapshot[], devices: readonly MigDeviceRecord[]): GpuInstanceSnapshot[] | null {
+    const section = this.#sections.find('gpuInstances')
+    if (!section) return null
+    if (section.outcome.status !== 0) return this.#notes.figure(section.outcome, null, 'gpuInstances')
+    // Instances are listed by profile.
+    if (profiles.length === 0) {
+      this.#notes.unavailable.gpuInstances = NO_PROFILES
+      return null
+    }
     const instances: GpuInstanceSnapshot[] = []
-    for (const { id, profileId, start, size } of [...records].sort((a, b) => a.id - b.id)) {
+    for (const { id, profileId, start, size } of section.records(decodeGpuInstance)) {
       const notes = new Notes(this.#connection)
       const profile = profiles.find(each => each.id === profileId)
-      const device = (ci: number) => devices.find(each => each.gpuInstanceId === id && each.computeInstanceId === ci)
-      const named = (ci: number) => profile?.computeInstanceProfiles?.find(each => each.id === ci)?.name ?? null
-      try {
-        const found = await notes.part(
-          'computeInstances',
-          this.#list(computeInstance, 'computeInstances', 'compute instances', id, profileId, start, size)
-        )
-        const computeInstances = found?.map((record): ComputeInstanceSnapshot => {
-          const { uuid = null, index = null, name = null } = device(record.id) ?? {}
-          const placement = record.start === NONE ? null : { start: record.start, size: record.size }
-          return { id: record.id, profile: named(record.profileId), profileId: record.profileId, placement, uuid, index, name }
-        })
-        instances.push({
-          id,
-          profile: profile?.name ?? null,
-          profileId,
-          placement: { start, size },
-          computeInstances: computeInstances?.sort((a, b) => a.id - b.id) ?? null,
-          unavailable: notes.unavailable
-        })
-      } catch (error) {
-        // It was destroyed since it was listed, and another one has its id.
-        if (!isGone(error)) throw error
+      const held = this.#sections.find('computeInstances', id)
+      // It was destroyed since it was listed.
+      if (!held || held.outcome.status === NOT_FOUND) continue
+      const offered = profile?.computeInstanceProfiles ?? []
+      const records = notes.figure(held.outcome, held.records(decodeComputeInstance), 'computeInstances')
+      if (records && profile?.unavailable?.computeInstanceProfiles === NO_COMPUTE_PROFILES) {
+        notes.unavailable.computeInstances = NO_COMPUTE_PROFILES
       }
+      instances.push({
+        id,
+        profile: profile?.name ?? null,
+        profileId,
+        placement: { start, size },
+        computeInstances: notes.unavailable.computeInstances
+          ? null
+          : records!
+              .map(record =>
+                describeComputeInstance(
+                  record,
+                  offered,
+                  devices.find(each => each.gpuInstanceId === id && each.computeInstanceId === record.id)
+                )
+              )
+              .sort((a, b) => a.id - b.id),
+        unavailable: notes.unavailable
+      })
     }
-    return instances.filter(({ unavailable }) => unavailable.computeInstances?.code !== 'NOT_FOUND')
+    return instances.sort((a, b) => a.id - b.id)
+  }
+
+  #devices(): MigDeviceRecord[] | null {
+    const section = this.#sections.find('migDevices')
+    if (!section) return null
+    if (section.outcome.status === 0) return section.records(decodeMigDevice)
+    return this.#notes.figure(section.outcome, null, this.#included.instances ? 'migDevices' : 'processes')
+  }
+
+  #device(record: MigDeviceRecord, profiles: readonly GpuInstanceProfileSnapshot[]): MigDeviceSnapshot {
+    const notes = new Notes(this.#connection)
+    const [told, named] = record.outcomes as [OutcomeRecord, OutcomeRecord]
+    const attributes = notes.figure(
+      told,
+      {
+        gpuInstanceSlices: record.gpuInstanceSlices,
+        computeInstanceSlices: record.computeInstanceSlices,
+        multiprocessors: record.multiprocessorCount,
+        engines: enginesOf(record)
+      },
+      'gpuInstanceSlices',
+      'computeInstanceSlices',
+      'multiprocessors',
+      'engines'
+    )
+    return {
+      uuid: record.uuid,
+      index: record.index,
+      name: notes.figure(named, record.name, 'name'),
+      profile: profileOf(record, profiles) || notes.figure(named, null, 'profile'),
+      gpuInstanceId: record.gpuInstanceId,
+      computeInstanceId: record.computeInstanceId,
+      ...describeMigMemory(this.#sections.find('memory', record.index), notes, record.memoryMiB),
+      ...(attributes ?? { gpuInstanceSlices: null, computeInstanceSlices: null, multiprocessors: null, engines: null }),
+      ...(this.#included.processes && { processes: describeProcesses(this.#sections, notes, record.index) }),
+      unavailable: notes.unavailable
+    }
+  }
+
+  /** Those of the GPU itself, and of its MIG devices too if these are not to be in the snapshot. */
+  #processes(off: boolean, devices: readonly MigDeviceRecord[] | null): ProcessSnapshot[] | null {
+    if (this.#sections.opened.status !== 0) return null
+    // The GPU itself is not asked while MIG is known to be on.
+    const own = this.#sections.find('computeProcesses') ? describeProcesses(this.#sections, this.#notes) : []
+    if (this.#included.instances || off) return own
+    if (!own || !devices) return null
+    const lists = devices.map(({ index }) => describeProcesses(this.#sections, this.#notes, index))
+    return lists.includes(null) ? null : [...own, ...lists.flatMap(list => list ?? [])]
+  }
+}
+
+function describeComputeInstance(
+  record: ComputeInstanceRecord,
+  offered: readonly ComputeInstanceProfileSnapshot[],
+  device: MigDeviceRecord | undefined
+): ComputeInstanceSnapshot {
+  return {
+    id: record.id,
+    profile: offered.find(each => each.id === record.profileId)?.name ?? null,
+    profileId: record.profileId,
+    placement: record.start === NONE ? null : { start: record.start, size: record.size },
+    uuid: device?.uuid ?? null,
+    index: device?.index ?? null,
+    name: device?.name || null
   }
 }
 
@@ -304,9 +325,14 @@ function describeOffered(record: ComputeInstanceProfileRecord, owner: string): C
   }
 }
 
-/** Reads the GPUs, one after the other. */
-export async function readGpus(connection: Connection, gpus: readonly Gpu[]): Promise<GpuSnapshot[]> {
-  const read: GpuSnapshot[] = []
-  for (const gpu of gpus) read.push(await new GpuReader(connection, gpu).read())
-  return read
+/** The GPUs, from the worker's answer. */
+export function describeGpus(
+  connection: Connection,
+  gpus: readonly Gpu[],
+  included: Included,
+  view: DataView,
+  at: number
+): GpuSnapshot[] {
+  const sections = sectionsByGpu(view, at)
+  return gpus.map((gpu, index) => new GpuReader(connection, gpu, sections[index]!, included).read())
 }

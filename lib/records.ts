@@ -43,8 +43,8 @@ export const Operation = {
   migDevice: 16,
   /** (; uuid): MigDevice */
   migDeviceByUuid: 17,
-  /** (gpu): GpuDescription */
-  gpuDescription: 18,
+  /** (parts): Section[], each with its records: of every GPU a gpu section, then what SnapshotPart asks for */
+  snapshot: 18,
 } as const
 
 /** What a GpuDescription tells, in the order of its outcomes. */
@@ -69,10 +69,118 @@ export const GpuFigure = {
   architecture: 8,
   /** nvmlDeviceGetMaxMigDeviceCount */
   maxMigDevices: 9,
-  /** nvmlDeviceGetMemoryInfo_v2 */
-  memoryTotal: 10,
-  /** nvmlDeviceGetBAR1MemoryInfo */
-  bar1Total: 11,
+} as const
+
+/** What a snapshot may leave out, by the bit of its argument. */
+export const SnapshotPart = {
+  /** power, temperature, clocks and the like */
+  readings: 0,
+  /** of GPU instances, and of the compute instances in those that live */
+  profiles: 1,
+  /** GPU instances, compute instances, MIG devices */
+  instances: 2,
+  /** of the GPU while MIG is off, of its MIG devices while it is on */
+  processes: 3,
+} as const
+
+/** What the records of a Section are, and what `of` is. */
+export const SectionKind = {
+  /** none; index. Without success nothing else follows of this GPU */
+  gpu: 0,
+  /** GpuDescription */
+  description: 1,
+  /** Memory; kNone: of the GPU, else index of the MIG device */
+  memory: 2,
+  /** MigMode */
+  migMode: 3,
+  /** Figure by GpuReading */
+  readings: 4,
+  /** GpuInstanceProfile */
+  profiles: 5,
+  /** ComputeInstanceProfile; id of the GPU instance profile that they are offered by */
+  computeProfiles: 6,
+  /** GpuInstance */
+  gpuInstances: 7,
+  /** ComputeInstance; id of the GPU instance */
+  computeInstances: 8,
+  /** MigDevice */
+  migDevices: 9,
+  /** Process; kNone: of the GPU, else index of the MIG device */
+  computeProcesses: 10,
+  /** likewise */
+  graphicsProcesses: 11,
+  /** likewise */
+  mpsProcesses: 12,
+} as const
+
+/** The figures of a readings section, each in the unit of its call. */
+export const GpuReading = {
+  /** nvmlDeviceGetPowerUsage */
+  powerUsage: 0,
+  /** nvmlDeviceGetPowerManagementLimit */
+  powerLimit: 1,
+  /** nvmlDeviceGetEnforcedPowerLimit */
+  powerEnforcedLimit: 2,
+  /** nvmlDeviceGetPowerManagementDefaultLimit */
+  powerDefaultLimit: 3,
+  /** nvmlDeviceGetTemperatureV; 32 bits with a sign */
+  temperature: 4,
+  /** nvmlDeviceGetClockInfo, as the next three */
+  graphicsClock: 5,
+  /** NVML_CLOCK_SM */
+  smClock: 6,
+  /** NVML_CLOCK_MEM */
+  memoryClock: 7,
+  /** NVML_CLOCK_VIDEO */
+  videoClock: 8,
+  /** nvmlDeviceGetMaxClockInfo, as the next three */
+  maxGraphicsClock: 9,
+  /** NVML_CLOCK_SM */
+  maxSmClock: 10,
+  /** NVML_CLOCK_MEM */
+  maxMemoryClock: 11,
+  /** NVML_CLOCK_VIDEO */
+  maxVideoClock: 12,
+  /** nvmlDeviceGetUtilizationRates, as the next */
+  gpuUtilization: 13,
+  /** its second number */
+  memoryUtilization: 14,
+  /** nvmlDeviceGetEncoderUtilization */
+  encoderUtilization: 15,
+  /** nvmlDeviceGetDecoderUtilization */
+  decoderUtilization: 16,
+  /** nvmlDeviceGetJpgUtilization */
+  jpegUtilization: 17,
+  /** nvmlDeviceGetOfaUtilization */
+  ofaUtilization: 18,
+  /** nvmlDeviceGetPerformanceState */
+  performanceState: 19,
+  /** nvmlDeviceGetEccMode, as the next */
+  eccMode: 20,
+  /** its second number */
+  eccPendingMode: 21,
+  /** nvmlDeviceGetTotalEccErrors, as the next three */
+  eccVolatileCorrected: 22,
+  /** since the driver was loaded */
+  eccVolatileUncorrected: 23,
+  /** since the board was made */
+  eccAggregateCorrected: 24,
+  /** since the board was made */
+  eccAggregateUncorrected: 25,
+  /** nvmlDeviceGetCurrPcieLinkGeneration */
+  pcieGeneration: 26,
+  /** nvmlDeviceGetMaxPcieLinkGeneration */
+  pcieMaxGeneration: 27,
+  /** nvmlDeviceGetCurrPcieLinkWidth */
+  pcieWidth: 28,
+  /** nvmlDeviceGetMaxPcieLinkWidth */
+  pcieMaxWidth: 29,
+  /** nvmlDeviceGetPcieReplayCounter */
+  pcieReplays: 30,
+  /** nvmlDeviceGetPersistenceMode */
+  persistenceMode: 31,
+  /** nvmlDeviceGetComputeMode */
+  computeMode: 32,
 } as const
 
 /** Outcomes that NVML has no code for; they start where no nvmlReturn_t can be. */
@@ -97,12 +205,20 @@ export const SessionStatus = {
   suspended: 65544,
 } as const
 
-const utf8 = new TextDecoder()
+// One result after the other is decoded, so its bytes stay at hand.
+let bytes = Buffer.alloc(0)
 
 function text(view: DataView, at: number, length: number): string {
-  const bytes = new Uint8Array(view.buffer, view.byteOffset + at, length)
-  const end = bytes.indexOf(0)
-  return utf8.decode(end < 0 ? bytes : bytes.subarray(0, end))
+  if (bytes.buffer !== view.buffer) bytes = Buffer.from(view.buffer as ArrayBuffer)
+  const start = view.byteOffset + at
+  const end = bytes.indexOf(0, start)
+  return bytes.toString('utf8', start, end < 0 || end > start + length ? start + length : end)
+}
+
+function several<T>(view: DataView, at: number, count: number, size: number, decode: (view: DataView, at: number) => T): T[] {
+  const list: T[] = []
+  for (let i = 0; i < count; i++) list.push(decode(view, at + i * size))
+  return list
 }
 
 const u64 = (view: DataView, at: number): number => view.getUint32(at, true) + view.getUint32(at + 4, true) * 4294967296
@@ -202,7 +318,7 @@ export function decodeSessionInfo(view: DataView, at: number): SessionInfoRecord
   return {
     session: view.getUint32(at + 0, true),
     cudaDriverVersion: view.getUint32(at + 4, true),
-    outcomes: Array.from({ length: 3 }, (_, i) => decodeOutcome(view, at + 8 + i * 8)),
+    outcomes: several(view, at + 8, 3, 8, decodeOutcome),
     driverVersion: text(view, at + 32, 80),
     nvmlVersion: text(view, at + 112, 80),
     library: text(view, at + 192, 4096),
@@ -264,17 +380,17 @@ export interface GpuDescriptionRecord {
   architecture: number
   /** 0 while MIG is off */
   maxMigDevices: number
-  memoryTotalBytes: number
-  bar1TotalBytes: number
   /** by GpuFigure */
   outcomes: OutcomeRecord[]
+  /** known since the GPU was opened */
+  uuid: string
   name: string
   serial: string
   boardPartNumber: string
   vbiosVersion: string
   busId: string
 }
-export const gpuDescriptionBytes = 416
+export const gpuDescriptionBytes = 480
 export function decodeGpuDescription(view: DataView, at: number): GpuDescriptionRecord {
   return {
     pciDeviceId: view.getUint32(at + 0, true),
@@ -285,14 +401,13 @@ export function decodeGpuDescription(view: DataView, at: number): GpuDescription
     brand: view.getUint32(at + 20, true),
     architecture: view.getUint32(at + 24, true),
     maxMigDevices: view.getUint32(at + 28, true),
-    memoryTotalBytes: u64(view, at + 32),
-    bar1TotalBytes: u64(view, at + 40),
-    outcomes: Array.from({ length: 12 }, (_, i) => decodeOutcome(view, at + 48 + i * 8)),
-    name: text(view, at + 144, 96),
-    serial: text(view, at + 240, 32),
-    boardPartNumber: text(view, at + 272, 80),
-    vbiosVersion: text(view, at + 352, 32),
-    busId: text(view, at + 384, 32),
+    outcomes: several(view, at + 32, 10, 8, decodeOutcome),
+    uuid: text(view, at + 112, 96),
+    name: text(view, at + 208, 96),
+    serial: text(view, at + 304, 32),
+    boardPartNumber: text(view, at + 336, 80),
+    vbiosVersion: text(view, at + 416, 32),
+    busId: text(view, at + 448, 32),
   }
 }
 
@@ -369,7 +484,7 @@ export function decodeGpuInstanceProfile(view: DataView, at: number): GpuInstanc
     remainingStatus: view.getUint32(at + 60, true),
     placementStatus: view.getUint32(at + 64, true),
     placementCount: view.getUint32(at + 68, true),
-    placements: Array.from({ length: view.getUint32(at + 68, true) }, (_, i) => decodePlacement(view, at + 72 + i * 8)),
+    placements: several(view, at + 72, view.getUint32(at + 68, true), 8, decodePlacement),
     name: text(view, at + 328, 96),
   }
 }
@@ -414,7 +529,7 @@ export function decodeComputeInstanceProfile(view: DataView, at: number): Comput
     remainingStatus: view.getUint32(at + 48, true),
     placementStatus: view.getUint32(at + 52, true),
     placementCount: view.getUint32(at + 56, true),
-    placements: Array.from({ length: view.getUint32(at + 56, true) }, (_, i) => decodePlacement(view, at + 64 + i * 8)),
+    placements: several(view, at + 64, view.getUint32(at + 56, true), 8, decodePlacement),
     name: text(view, at + 320, 96),
   }
 }
@@ -431,8 +546,8 @@ export function decodePlacementList(view: DataView, at: number): PlacementListRe
   return {
     possibleCount: view.getUint32(at + 0, true),
     freeCount: view.getUint32(at + 4, true),
-    possible: Array.from({ length: view.getUint32(at + 0, true) }, (_, i) => decodePlacement(view, at + 8 + i * 8)),
-    free: Array.from({ length: view.getUint32(at + 4, true) }, (_, i) => decodePlacement(view, at + 264 + i * 8)),
+    possible: several(view, at + 8, view.getUint32(at + 0, true), 8, decodePlacement),
+    free: several(view, at + 264, view.getUint32(at + 4, true), 8, decodePlacement),
   }
 }
 
@@ -497,13 +612,13 @@ export interface MigDeviceRecord {
   sharedOfaCount: number
   /** total of the instance; 0: unknown */
   memoryMiB: number
-  /** of reading the slices, multiprocessors and engines */
-  attributes: OutcomeRecord[]
+  /** of the attributes (slices, multiprocessors, engines) and of the name */
+  outcomes: OutcomeRecord[]
   uuid: string
   /** "NVIDIA A100-SXM4-40GB MIG 1g.5gb" */
   name: string
 }
-export const migDeviceBytes = 280
+export const migDeviceBytes = 288
 export function decodeMigDevice(view: DataView, at: number): MigDeviceRecord {
   return {
     gpu: view.getUint32(at + 0, true),
@@ -525,8 +640,90 @@ export function decodeMigDevice(view: DataView, at: number): MigDeviceRecord {
     sharedJpegCount: view.getUint32(at + 64, true),
     sharedOfaCount: view.getUint32(at + 68, true),
     memoryMiB: u64(view, at + 72),
-    attributes: Array.from({ length: 1 }, (_, i) => decodeOutcome(view, at + 80 + i * 8)),
-    uuid: text(view, at + 88, 96),
-    name: text(view, at + 184, 96),
+    outcomes: several(view, at + 80, 2, 8, decodeOutcome),
+    uuid: text(view, at + 96, 96),
+    name: text(view, at + 192, 96),
+  }
+}
+
+/** Heads the records of a snapshot that are of one kind, or says why there are none. */
+export interface SectionRecord {
+  /** SectionKind */
+  kind: number
+  /** what of the GPU they belong to, see SectionKind; else kNone */
+  of: number
+  /** records that follow */
+  count: number
+  outcome: OutcomeRecord[]
+}
+export const sectionBytes = 24
+export function decodeSection(view: DataView, at: number): SectionRecord {
+  return {
+    kind: view.getUint32(at + 0, true),
+    of: view.getUint32(at + 4, true),
+    count: view.getUint32(at + 8, true),
+    outcome: [decodeOutcome(view, at + 12)],
+  }
+}
+
+/** A number, and how reading it ended. */
+export interface FigureRecord {
+  value: number
+  outcome: OutcomeRecord[]
+}
+export const figureBytes = 16
+export function decodeFigure(view: DataView, at: number): FigureRecord {
+  return {
+    value: u64(view, at + 0),
+    outcome: [decodeOutcome(view, at + 8)],
+  }
+}
+
+/** Memory and BAR1 of a GPU or a MIG device. */
+export interface MemoryRecord {
+  totalBytes: number
+  freeBytes: number
+  usedBytes: number
+  reservedBytes: number
+  bar1TotalBytes: number
+  bar1FreeBytes: number
+  bar1UsedBytes: number
+  /** of the memory, of reservedBytes and of BAR1 */
+  outcomes: OutcomeRecord[]
+}
+export const memoryBytes = 80
+export function decodeMemory(view: DataView, at: number): MemoryRecord {
+  return {
+    totalBytes: u64(view, at + 0),
+    freeBytes: u64(view, at + 8),
+    usedBytes: u64(view, at + 16),
+    reservedBytes: u64(view, at + 24),
+    bar1TotalBytes: u64(view, at + 32),
+    bar1FreeBytes: u64(view, at + 40),
+    bar1UsedBytes: u64(view, at + 48),
+    outcomes: several(view, at + 56, 3, 8, decodeOutcome),
+  }
+}
+
+export interface ProcessRecord {
+  /** all bits set: NVML does not know it */
+  memoryBytes: number
+  pid: number
+  /** kNone: outside MIG mode */
+  gpuInstanceId: number
+  /** kNone likewise */
+  computeInstanceId: number
+  nameOutcome: OutcomeRecord[]
+  name: string
+}
+export const processBytes = 288
+export function decodeProcess(view: DataView, at: number): ProcessRecord {
+  return {
+    memoryBytes: u64(view, at + 0),
+    pid: view.getUint32(at + 8, true),
+    gpuInstanceId: view.getUint32(at + 12, true),
+    computeInstanceId: view.getUint32(at + 16, true),
+    nameOutcome: [decodeOutcome(view, at + 20)],
+    name: text(view, at + 32, 256),
   }
 }

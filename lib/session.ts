@@ -7,10 +7,10 @@ import { Gpu } from './gpu.js'
 import { loadedModule } from './kernel-module.js'
 import { series } from './layout/suggest.js'
 import { type MigDevice, migDevice } from './mig-device.js'
-import { describeDriver, readGpus } from './read-snapshot.js'
+import { describeDriver, describeGpus, includedParts, partBits } from './read-snapshot.js'
 import { NONE } from './records.js'
 import type { SlowCall } from './slow-calls.js'
-import type { DriverSnapshot, Snapshot } from './snapshot.js'
+import type { DriverSnapshot, Snapshot, SnapshotOptions } from './snapshot.js'
 
 /** What {@link open} takes. */
 export interface OpenOptions {
@@ -189,21 +189,26 @@ export class Session {
   }
 
   /**
-   * The whole node as plain data, which JSON keeps as it is: the driver, each GPU with what its board says of
-   * itself, its MIG mode, its profiles as the driver reports them, its instances and MIG devices. A simulated
-   * node can be made of it.
+   * The whole node as plain data, which JSON keeps as it is, in one trip to the session's thread: the driver, each
+   * GPU with what its board says of itself, its readings, its MIG mode, its profiles as the driver reports them, its
+   * instances and MIG devices, and the processes on them. Everything but the driver's versions is read anew. A
+   * simulated node can be made of it.
    *
+   * @param options `include` names parts that may be left out.
    * @returns What could not be read is null, with NVML's reason in the `unavailable` beside it; one such field never
-   *   fails the others. Read question by question: what others change meanwhile may be in a later answer alone.
-   * @throws {SessionError} `CLOSED`; `ABANDONED`.
+   *   fails the others. NVML is asked question by question: what others change meanwhile may be in a later answer alone.
+   * @throws {SessionError} `CLOSED`; `ABANDONED`. {TypeError} An option that there is not.
    * @see nvmlDeviceGetPciInfo_v3, nvmlDeviceGetGpuInstanceProfileInfoV, nvmlDeviceGetGpuInstances,
    *   nvmlGpuInstanceGetComputeInstanceProfileInfoV, nvmlDeviceGetAttributes_v2, and what the fields name
    */
-  async snapshot(): Promise<Snapshot> {
-    return await this.#connection.whole('read the node', false, async () => ({
+  async snapshot(options: SnapshotOptions = {}): Promise<Snapshot> {
+    const included = includedParts(options)
+    const task = { operation: 'snapshot', args: [partBits(included)], doing: 'read the node' } as const
+    const gpus = (view: DataView, at: number) => describeGpus(this.#connection, this.gpus, included, view, at)
+    return await this.#connection.once(task.doing, false, async () => ({
       format: 'nvml-mig-snapshot/1',
       driver: structuredClone(this.#driver),
-      gpus: await readGpus(this.#connection, this.gpus)
+      gpus: await this.#connection.one(task, { bytes: 0, decode: gpus })
     }))
   }
 

@@ -1,6 +1,7 @@
 /** The whole node as plain data. */
 import t from 'tap'
 import { SessionError } from '../lib/index.js'
+import { board } from '../lib/simulator/index.js'
 import { openNode } from './helpers/node.js'
 import { throughJson } from './helpers/snapshots.js'
 
@@ -33,8 +34,8 @@ t.test('a GPU with instances', async t => {
     brand: 'NVIDIA',
     architecture: 'Ampere',
     computeCapability: '8.0',
-    memoryTotalMiB: 24576,
-    bar1TotalMiB: 32768,
+    memory: { totalMiB: 24576 },
+    bar1: { totalMiB: 32768, freeMiB: 32768, usedMiB: 0 },
     migCapable: true,
     migMode: { current: true, pending: true },
     maxMigDevices: 4,
@@ -86,17 +87,21 @@ t.test('a GPU with instances', async t => {
     },
     { id: 6, profile: '1g.6gb+me', profileId: 21, placement: { start: 1, size: 1 }, computeInstances: [], unavailable: {} }
   ])
+  const idle = board('A30').profiles!.find(({ name }) => name === '2g.12gb')!.idleMemory.mib!
   t.same(first!.migDevices, [
     {
       ...device,
       profile: '1c.2g.12gb',
       gpuInstanceId: 1,
       computeInstanceId: 0,
-      memoryMiB: 11968,
+      memory: { totalMiB: 11968, freeMiB: 11968 - idle, usedMiB: idle },
+      // Half of the board's, less 1 MiB.
+      bar1: { totalMiB: 16383, freeMiB: 16383, usedMiB: 0 },
       gpuInstanceSlices: 2,
       computeInstanceSlices: 1,
       multiprocessors: 14,
       engines: { copy: 2, decoder: 2, encoder: 0, jpeg: 0, opticalFlow: 0 },
+      processes: [],
       unavailable: {}
     }
   ])
@@ -131,14 +136,14 @@ t.test('what cannot be read is null, with the reason', async t => {
     const [gpu] = (await nvml.snapshot()).gpus
     t.match(gpu, {
       gpuInstances: null,
-      memoryTotalMiB: null,
-      bar1TotalMiB: null,
-      migDevices: [{ uuid: mig.uuid, memoryMiB: 19968 }]
+      memory: null,
+      bar1: null,
+      migDevices: [{ uuid: mig.uuid, memory: { totalMiB: 19968 } }]
     })
     t.match(gpu!.unavailable, {
       gpuInstances: { code: 'NO_PERMISSION', status: 4 },
-      memoryTotalMiB: { code: 'NO_PERMISSION', call: 'nvmlDeviceGetMemoryInfo_v2' },
-      bar1TotalMiB: { code: 'NO_PERMISSION', call: 'nvmlDeviceGetBAR1MemoryInfo' }
+      memory: { code: 'NO_PERMISSION', call: 'nvmlDeviceGetMemoryInfo_v2' },
+      bar1: { code: 'NO_PERMISSION', call: 'nvmlDeviceGetBAR1MemoryInfo' }
     })
     t.match(gpu!.profiles![0], { placements: null, remaining: null, unavailable: { placements: { code: 'NO_PERMISSION' } } })
     t.equal(gpu!.profiles![0]!.memoryMiB, 4864, 'the profiles themselves need no right since R510')

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { Gpu, MigDevice } from '../index.js'
 import type { Cli } from './cli.js'
+import { readUse, useAsJson, useAsText } from './processes.js'
 import { type Holdings, headline, identity, missing, readHoldings } from './reading.js'
 import { gpusOf, type SourceOptions, withSession, withSource } from './source.js'
 import { print, printJson, sliceRange, table } from './terminal.js'
@@ -11,10 +12,17 @@ export function addList(program: Command, cli: Cli): void {
       .command('list')
       .description('GPUs, GPU instances, compute instances and MIG devices')
       .option('--gpu <gpu>', 'only this GPU: index, UUID or PCI address')
-  ).action((options: SourceOptions) =>
+      .option('--processes', 'the processes that use them instead, by MIG device')
+  ).action((options: SourceOptions & { processes?: boolean }) =>
     cli.finish(
       withSession(options, { readOnly: true }, async nvml => {
         const gpus = gpusOf(nvml, options.gpu)
+        if (options.processes) {
+          const use = await readUse(nvml, gpus)
+          if (options.json) printJson(cli.io, 'processes', { ...nvml.info, gpus: use.map(useAsJson) })
+          else print(cli.io, ...use.flatMap(useAsText), ...(gpus.length === 0 ? ['No GPUs.'] : []))
+          return
+        }
         const holdings = await Promise.all(gpus.map(readHoldings))
         if (options.json) printJson(cli.io, 'list', { ...nvml.info, gpus: gpus.map((gpu, i) => asJson(gpu, holdings[i]!)) })
         else print(cli.io, ...gpus.flatMap((gpu, i) => asText(gpu, holdings[i]!)))

@@ -41,7 +41,7 @@ function checkShapes(list: Field, shapes: readonly Shape[], most: number): void 
 
 /** What a GPU offers. */
 export function checkProfiles(gpu: Field, { profiles, migCapable }: GpuSnapshot): void {
-  if (profiles === null) return
+  if (!profiles) return
   const list = gpu.at('profiles')
   if (migCapable !== profiles.length > 0) {
     throw new RangeError(

@@ -14,6 +14,7 @@ import type {
 import { checkLayout, checkProfiles } from './check-layout.js'
 import { Field } from './field.js'
 import { GpuBoard, GpuInstanceProfile, MAX_GPUS, Node } from './image-layout.js'
+import { checkMigSizes, checkProcesses, checkReadingFields, checkSizes } from './snapshot-figures.js'
 
 const NEWEST = 1
 
@@ -115,15 +116,16 @@ const gpuInstance = (field: Field): GpuInstanceSnapshot => ({
 const migDevice = (field: Field): MigDeviceSnapshot => ({
   uuid: field.at('uuid').text(95, MIG_UUID, EXAMPLES.mig),
   index: field.at('index').number(),
-  name: field.at('name').text(191),
-  profile: field.at('profile').text(95),
+  name: field.at('name').orNull(it => it.text(191)),
+  profile: field.at('profile').orNull(it => it.text(95)),
   gpuInstanceId: field.at('gpuInstanceId').number(),
   computeInstanceId: field.at('computeInstanceId').number(),
-  memoryMiB: field.at('memoryMiB').orNull(it => it.number()),
+  ...checkMigSizes(field),
   gpuInstanceSlices: field.at('gpuInstanceSlices').orNull(it => it.number()),
   computeInstanceSlices: field.at('computeInstanceSlices').orNull(it => it.number()),
   multiprocessors: field.at('multiprocessors').orNull(it => it.number()),
   engines: field.at('engines').orNull(engines),
+  ...checkProcesses(field),
   unavailable: unavailable(field.at('unavailable'))
 })
 
@@ -150,8 +152,9 @@ function gpu(field: Field, index: number): GpuSnapshot {
     brand: field.at('brand').orNull(it => numbered(it, brandNumber, 'NVIDIA')),
     architecture: field.at('architecture').orNull(it => numbered(it, architectureNumber, 'Ampere')),
     computeCapability: field.at('computeCapability').orNull(it => it.text(7, /^\d+\.\d+$/, '8.0')),
-    memoryTotalMiB: field.at('memoryTotalMiB').orNull(it => it.number()),
-    bar1TotalMiB: field.at('bar1TotalMiB').orNull(it => it.number()),
+    ...checkSizes(field),
+    ...checkReadingFields(field),
+    ...checkProcesses(field),
     migCapable: field.at('migCapable').flag(),
     migMode: field.at('migMode').orNull(mode => ({ current: mode.at('current').flag(), pending: mode.at('pending').flag() })),
     maxMigDevices: field.at('maxMigDevices').orNull(it => it.number(8)),

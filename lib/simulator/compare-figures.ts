@@ -15,6 +15,7 @@ import type { ComparedFigure } from './compare.js'
 import { capabilitiesOf } from './compile-image.js'
 import { isOlder, type Release } from './releases.js'
 import { profileRowOf } from './row-of.js'
+import { sizesOf } from './snapshot-figures.js'
 
 /** What backs a figure of a row: null confidence where the row grades the board as a whole. */
 interface Backing {
@@ -100,8 +101,8 @@ function compareIdentity(comparer: Comparer, row: BoardRow<null>, shown: BoardRo
   comparer.figure('computeCapability', null, identity.computeCapability, gpu.computeCapability, UNGRADED)
   comparer.figure('pciDeviceId', null, upper(identity.pciDeviceId), upper(gpu.pciDeviceId), UNGRADED)
   comparer.figure('pciSubSystemId', null, upper(identity.pciSubSystemId), upper(gpu.pciSubSystemId), UNGRADED)
-  comparer.figure('memoryTotalMiB', null, identity.memoryTotalMiB, gpu.memoryTotalMiB, total)
-  comparer.figure('bar1TotalMiB', null, identity.bar1TotalMiB, gpu.bar1TotalMiB, UNGRADED)
+  comparer.figure('memoryTotalMiB', null, identity.memoryTotalMiB, sizesOf(gpu).memoryTotalMiB, total)
+  comparer.figure('bar1TotalMiB', null, identity.bar1TotalMiB, sizesOf(gpu).bar1TotalMiB, UNGRADED)
   // 0 while MIG is off, on any board.
   comparer.figure('maxMigDevices', null, identity.maxMigDevices, gpu.maxMigDevices || null, UNGRADED)
 }

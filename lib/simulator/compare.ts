@@ -8,6 +8,7 @@ import { checkShape } from './check-snapshot.js'
 import { comparedToMake } from './compare-figures.js'
 import { type Release, releaseLike } from './releases.js'
 import { rowOf } from './row-of.js'
+import { sizesOf } from './snapshot-figures.js'
 
 /** A figure of a board, as the row has it and as the driver reported it. */
 export interface ComparedFigure {
@@ -28,17 +29,12 @@ export interface ComparedFigure {
 /** What a board of which there is no row says of itself, without what tells it from another of its kind. */
 export type ReportedBoard = Pick<
   GpuSnapshot,
-  | 'name'
-  | 'pciDeviceId'
-  | 'pciSubSystemId'
-  | 'vbiosVersion'
-  | 'brand'
-  | 'architecture'
-  | 'computeCapability'
-  | 'memoryTotalMiB'
-  | 'bar1TotalMiB'
-  | 'maxMigDevices'
-> & { readonly profiles: readonly Omit<GpuInstanceProfileSnapshot, 'remaining'>[] | null }
+  'name' | 'pciDeviceId' | 'pciSubSystemId' | 'vbiosVersion' | 'brand' | 'architecture' | 'computeCapability' | 'maxMigDevices'
+> & {
+  readonly memoryTotalMiB: number | null
+  readonly bar1TotalMiB: number | null
+  readonly profiles: readonly Omit<GpuInstanceProfileSnapshot, 'remaining'>[] | null
+}
 
 /** One board beside its row, or several that are alike. */
 export interface ComparedGpu {
@@ -77,10 +73,10 @@ export interface Comparison {
 
 function reported({ profiles, ...gpu }: GpuSnapshot): ReportedBoard {
   const { name, pciDeviceId, pciSubSystemId, vbiosVersion, brand, architecture, computeCapability } = gpu
-  const { memoryTotalMiB, bar1TotalMiB, maxMigDevices } = gpu
   return {
     ...{ name, pciDeviceId, pciSubSystemId, vbiosVersion, brand, architecture, computeCapability },
-    ...{ memoryTotalMiB, bar1TotalMiB, maxMigDevices },
+    ...sizesOf(gpu),
+    maxMigDevices: gpu.maxMigDevices,
     profiles: profiles?.map(({ remaining, ...profile }) => profile) ?? null
   }
 }
@@ -94,8 +90,8 @@ const COMPARED = [
   'pciDeviceId',
   'architecture',
   'computeCapability',
-  'memoryTotalMiB',
-  'bar1TotalMiB',
+  'memory',
+  'bar1',
   'maxMigDevices',
   'profiles'
 ]

@@ -20,15 +20,25 @@ export type {
   Unavailable
 } from '../profiles.js'
 export type {
+  Bar1Snapshot,
+  ClocksSnapshot,
   ComputeInstanceProfileSnapshot,
   ComputeInstanceSnapshot,
   DriverSnapshot,
+  EccSnapshot,
   GpuInstanceProfileSnapshot,
   GpuInstanceSnapshot,
   GpuSnapshot,
+  MemorySnapshot,
   MigDeviceSnapshot,
+  MigMemorySnapshot,
+  PcieSnapshot,
+  PowerSnapshot,
+  ProcessKind,
+  ProcessSnapshot,
   Snapshot,
-  UnavailableFields
+  UnavailableFields,
+  UtilizationSnapshot
 } from '../snapshot.js'
 export type { Activity, ActivityOptions } from './activity.js'
 export type {

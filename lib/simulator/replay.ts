@@ -11,6 +11,7 @@ import type { PlacedLayout } from './instances.js'
 import { readingsOf, vbiosVersionOf } from './readings.js'
 import { findRelease, type Release, releaseLike } from './releases.js'
 import { boardOf, boardUnder, modelOf, namesArePlain } from './replayed-board.js'
+import { readingsFrom } from './snapshot-figures.js'
 
 /** The release that a snapshot was taken on: as far as it is known, its dialect; versions and slots as they were told. */
 function releaseOf({ driver, gpus }: Snapshot): Release {
@@ -153,7 +154,7 @@ function planTaken(snapshot: Snapshot, dialects: Dialects, fill: 'derived' | und
         filled,
         identity: identityOf(gpu, board.model),
         giNumbering: numberingOf(path, board, gpu),
-        readings: readingsOf(board),
+        readings: readingsOf(board, readingsFrom(gpu)),
         brand: gpu.brand === null ? brandOf(board.identity) : brandNumber(gpu.brand)!,
         vbiosVersion: told(gpu, 'vbiosVersion', vbiosVersionOf(board)),
         layout: layoutOf(gpu)

@@ -19,8 +19,11 @@ import { SimulatorError } from './errors.js'
 import { type FilledFigure, fillUnknown, renameFilled, unknowns } from './fill.js'
 import { isOlder, type Release } from './releases.js'
 import { profileRowOf, rowOf } from './row-of.js'
+import { idleMemoryOf } from './snapshot-figures.js'
 
 const REPORTED = { confidence: 'recorded', source: 'a snapshot of this board' } as const
+
+const NOTHING = { mib: 0, confidence: 'derived', source: 'a board without a row' } as const
 
 /** What a board is known by besides its snapshot. */
 interface Known {
@@ -44,9 +47,9 @@ function identityOf(gpu: GpuSnapshot, { row }: Known): BoardRow<null>['identity'
     computeCapability: gpu.computeCapability ?? known?.computeCapability ?? '0.0',
     pciDeviceId: gpu.pciDeviceId ?? known?.pciDeviceId ?? null,
     pciSubSystemId: gpu.pciSubSystemId ?? known?.pciSubSystemId ?? null,
-    memoryTotalMiB: gpu.memoryTotalMiB ?? known?.memoryTotalMiB ?? (gpu.migCapable ? null : 0),
+    memoryTotalMiB: gpu.memory?.totalMiB ?? known?.memoryTotalMiB ?? (gpu.migCapable ? null : 0),
     memoryTotalSource: REPORTED.source,
-    bar1TotalMiB: gpu.bar1TotalMiB ?? known?.bar1TotalMiB ?? null,
+    bar1TotalMiB: gpu.bar1?.totalMiB ?? known?.bar1TotalMiB ?? null,
     // No NVML function tells it, and none plays it: it only stands in formulas.
     multiprocessorCount: known ? known.multiprocessorCount : Math.max(0, ...profiles.map(profile => profile.multiprocessors)),
     memorySlices: endOf(profiles) || (known?.memorySlices ?? null),
@@ -89,12 +92,13 @@ function computeRow(
 }
 
 /** A profile as the driver reported it. What it does not report is the row's, if there is one, else null. */
-function profileRow(told: GpuInstanceProfileSnapshot, { row: board, release }: Known): GpuProfileRow<null> {
+function profileRow(gpu: GpuSnapshot, told: GpuInstanceProfileSnapshot, { row: board, release }: Known): GpuProfileRow<null> {
   const row = board?.profiles ? profileRowOf(board.profiles, told) : undefined
   const called = row && board ? (namesUnder(board, release)[row.name] ?? row.name) : told.name
   const name = told.reportedName === null ? called : withoutPrefix(told.reportedName)
   const rows = row?.computeInstances ? renamedRows(row.computeInstances, row.name, name) : null
   const offered = told.computeInstanceProfiles
+  const idle = idleMemoryOf(gpu, told.id)
   // Boards are known whose count is misreported, though as many can be created as the row has.
   const misreported = board?.variants.some(({ reportedInstances }) => reportedInstances?.[row?.name ?? ''] === told.maxInstances)
   return {
@@ -113,7 +117,7 @@ function profileRow(told: GpuInstanceProfileSnapshot, { row: board, release }: K
     memoryMiB: told.memoryMiB,
     confidence: REPORTED.confidence,
     placementConfidence: told.placements ? REPORTED.confidence : (row?.placementConfidence ?? null),
-    idleMemory: row?.idleMemory ?? { mib: 0, confidence: 'derived', source: 'a board without a row' },
+    idleMemory: idle === undefined ? (row?.idleMemory ?? NOTHING) : { mib: idle, ...REPORTED },
     computeInstances: offered ? offered.map(each => computeRow(each, rows ?? [], told.slices)) : rows
   }
 }
@@ -139,7 +143,7 @@ function exclusionsOf(gpu: GpuSnapshot, profiles: readonly GpuProfileRow<null>[]
 /** The board of a GPU whose profiles the snapshot has. */
 function reportedBoard(gpu: GpuSnapshot, known: Known): { board: BoardRow; filled: readonly FilledFigure[] } {
   const { row } = known
-  const profiles = gpu.profiles!.map(told => profileRow(told, known))
+  const profiles = gpu.profiles!.map(told => profileRow(gpu, told, known))
   return fillUnknown({
     format: 'nvml-mig-board/1',
     model: row?.model ?? gpu.name ?? 'unknown',
@@ -149,7 +153,7 @@ function reportedBoard(gpu: GpuSnapshot, known: Known): { board: BoardRow; fille
     minimumDriver: { version: known.release.version, ...REPORTED },
     modeNeedsReset: row?.modeNeedsReset ?? gpu.architecture === 'Ampere',
     alignedComputeSlots: row?.alignedComputeSlots ?? false,
-    idleMemory: row?.idleMemory ?? { mib: 0, confidence: 'derived', source: 'a board without a row' },
+    idleMemory: row?.idleMemory ?? NOTHING,
     variants: [],
     seenElsewhere: [],
     excludes: exclusionsOf(gpu, profiles, known),
@@ -197,7 +201,7 @@ export function boardOf(
   fill: 'derived' | undefined
 ): { board: BoardRow; filled: readonly FilledFigure[] } {
   const known = { row: rowOf(gpu), release }
-  return gpu.profiles === null ? rowsBoard(path, gpu, known, dialects, fill) : reportedBoard(gpu, known)
+  return !gpu.profiles ? rowsBoard(path, gpu, known, dialects, fill) : reportedBoard(gpu, known)
 }
 
 /**
@@ -256,6 +260,6 @@ export const modelOf = (gpu: GpuSnapshot): string => rowOf(gpu)?.model ?? gpu.na
 export function namesArePlain({ gpus }: Snapshot): boolean {
   const profiles = gpus.flatMap(gpu => gpu.profiles ?? []).flatMap(({ reportedName }) => reportedName ?? [])
   if (profiles.length > 0) return !profiles.every(name => name.startsWith('MIG '))
-  const devices = gpus.flatMap(gpu => gpu.migDevices ?? [])
-  return devices.length > 0 && !devices.every(({ name }) => / MIG \S+$/.test(name))
+  const names = gpus.flatMap(gpu => gpu.migDevices ?? []).flatMap(({ name }) => name ?? [])
+  return names.length > 0 && !names.every(name => / MIG \S+$/.test(name))
 }

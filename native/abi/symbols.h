@@ -163,103 +163,101 @@ NVML_CLIENT_SYMBOL(nvmlDeviceGetMultiGpuBoard, nvmlReturn_t,
                    (nvmlDevice_t device, unsigned int* multiGpuBool))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetVirtualizationMode, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlGpuVirtualizationMode_t* mode))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetPowerUsage, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* power))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetPowerManagementLimit, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* limit))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetPowerManagementDefaultLimit, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* defaultLimit))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetEnforcedPowerLimit, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* limit))
+NVML_SYMBOL(nvmlDeviceGetPowerUsage, nvmlReturn_t, (nvmlDevice_t device, unsigned int* power))
+NVML_SYMBOL(nvmlDeviceGetPowerManagementLimit, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* limit))
+NVML_SYMBOL(nvmlDeviceGetPowerManagementDefaultLimit, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* defaultLimit))
+NVML_SYMBOL(nvmlDeviceGetEnforcedPowerLimit, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* limit))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetPowerManagementLimitConstraints, nvmlReturn_t,
                    (nvmlDevice_t device, unsigned int* minLimit, unsigned int* maxLimit))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetPowerManagementMode, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlEnableState_t* mode))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetTemperature, nvmlReturn_t,
-                   (nvmlDevice_t device, nvmlTemperatureSensors_t sensorType, unsigned int* temp))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetTemperatureV, nvmlReturn_t,
-                   (nvmlDevice_t device, nvmlTemperature_v1_t* temperature))
+NVML_SYMBOL(nvmlDeviceGetTemperature, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlTemperatureSensors_t sensorType, unsigned int* temp))
+NVML_SYMBOL(nvmlDeviceGetTemperatureV, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlTemperature_v1_t* temperature))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetTemperatureThreshold, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlTemperatureThresholds_t thresholdType, unsigned int*
                     temp))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetFanSpeed, nvmlReturn_t, (nvmlDevice_t device, unsigned int* speed))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetClockInfo, nvmlReturn_t,
-                   (nvmlDevice_t device, nvmlClockType_t type, unsigned int* clock))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetMaxClockInfo, nvmlReturn_t,
-                   (nvmlDevice_t device, nvmlClockType_t type, unsigned int* clock))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetPerformanceState, nvmlReturn_t,
-                   (nvmlDevice_t device, nvmlPstates_t* pState))
+NVML_SYMBOL(nvmlDeviceGetClockInfo, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlClockType_t type, unsigned int* clock))
+NVML_SYMBOL(nvmlDeviceGetMaxClockInfo, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlClockType_t type, unsigned int* clock))
+NVML_SYMBOL(nvmlDeviceGetPerformanceState, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlPstates_t* pState))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetPowerState, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlPstates_t* pState))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetUtilizationRates, nvmlReturn_t,
-                   (nvmlDevice_t device, nvmlUtilization_t* utilization))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetEncoderUtilization, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* utilization, unsigned int* samplingPeriodUs))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetDecoderUtilization, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* utilization, unsigned int* samplingPeriodUs))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetJpgUtilization, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* utilization, unsigned int* samplingPeriodUs))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetOfaUtilization, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* utilization, unsigned int* samplingPeriodUs))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetEccMode, nvmlReturn_t,
-                   (nvmlDevice_t device, nvmlEnableState_t* current, nvmlEnableState_t* pending))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetTotalEccErrors, nvmlReturn_t,
-                   (nvmlDevice_t device, nvmlMemoryErrorType_t errorType, nvmlEccCounterType_t
-                    counterType, unsigned long long* eccCounts))
+NVML_SYMBOL(nvmlDeviceGetUtilizationRates, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlUtilization_t* utilization))
+NVML_SYMBOL(nvmlDeviceGetEncoderUtilization, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* utilization, unsigned int* samplingPeriodUs))
+NVML_SYMBOL(nvmlDeviceGetDecoderUtilization, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* utilization, unsigned int* samplingPeriodUs))
+NVML_SYMBOL(nvmlDeviceGetJpgUtilization, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* utilization, unsigned int* samplingPeriodUs))
+NVML_SYMBOL(nvmlDeviceGetOfaUtilization, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* utilization, unsigned int* samplingPeriodUs))
+NVML_SYMBOL(nvmlDeviceGetEccMode, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlEnableState_t* current, nvmlEnableState_t* pending))
+NVML_SYMBOL(nvmlDeviceGetTotalEccErrors, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlMemoryErrorType_t errorType,
+             nvmlEccCounterType_t counterType, unsigned long long* eccCounts))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetMemoryErrorCounter, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlMemoryErrorType_t errorType, nvmlEccCounterType_t
                     counterType, nvmlMemoryLocation_t locationType, unsigned long long* count))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetRemappedRows, nvmlReturn_t,
                    (nvmlDevice_t device, unsigned int* corrRows, unsigned int* uncRows, unsigned
                     int* isPending, unsigned int* failureOccurred))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetCurrPcieLinkGeneration, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* currLinkGen))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetMaxPcieLinkGeneration, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* maxLinkGen))
+NVML_SYMBOL(nvmlDeviceGetCurrPcieLinkGeneration, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* currLinkGen))
+NVML_SYMBOL(nvmlDeviceGetMaxPcieLinkGeneration, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* maxLinkGen))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetGpuMaxPcieLinkGeneration, nvmlReturn_t,
                    (nvmlDevice_t device, unsigned int* maxLinkGenDevice))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetCurrPcieLinkWidth, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* currLinkWidth))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetMaxPcieLinkWidth, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* maxLinkWidth))
+NVML_SYMBOL(nvmlDeviceGetCurrPcieLinkWidth, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* currLinkWidth))
+NVML_SYMBOL(nvmlDeviceGetMaxPcieLinkWidth, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* maxLinkWidth))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetPcieThroughput, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlPcieUtilCounter_t counter, unsigned int* value))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetPcieReplayCounter, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* value))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetPersistenceMode, nvmlReturn_t,
-                   (nvmlDevice_t device, nvmlEnableState_t* mode))
+NVML_SYMBOL(nvmlDeviceGetPcieReplayCounter, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* value))
+NVML_SYMBOL(nvmlDeviceGetPersistenceMode, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlEnableState_t* mode))
 NVML_CLIENT_SYMBOL(nvmlDeviceSetPersistenceMode, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlEnableState_t mode))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetDisplayMode, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlEnableState_t* display))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetDisplayActive, nvmlReturn_t,
                    (nvmlDevice_t device, nvmlEnableState_t* isActive))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetComputeMode, nvmlReturn_t,
-                   (nvmlDevice_t device, nvmlComputeMode_t* mode))
+NVML_SYMBOL(nvmlDeviceGetComputeMode, nvmlReturn_t, (nvmlDevice_t device, nvmlComputeMode_t* mode))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetFieldValues, nvmlReturn_t,
                    (nvmlDevice_t device, int valuesCount, nvmlFieldValue_t* values))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetComputeRunningProcesses, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_v1_t* infos))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetComputeRunningProcesses_v2, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_v2_t* infos))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetComputeRunningProcesses_v3, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_t* infos))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetGraphicsRunningProcesses, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_v1_t* infos))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetGraphicsRunningProcesses_v2, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_v2_t* infos))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetGraphicsRunningProcesses_v3, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_t* infos))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetMPSComputeRunningProcesses, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_v1_t* infos))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetMPSComputeRunningProcesses_v2, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_v2_t* infos))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetMPSComputeRunningProcesses_v3, nvmlReturn_t,
-                   (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_t* infos))
-NVML_CLIENT_SYMBOL(nvmlDeviceGetRunningProcessDetailList, nvmlReturn_t,
-                   (nvmlDevice_t device, nvmlProcessDetailList_v1_t* plist))
-NVML_CLIENT_SYMBOL(nvmlSystemGetProcessName, nvmlReturn_t,
-                   (unsigned int pid, char* name, unsigned int length))
+NVML_SYMBOL(nvmlDeviceGetComputeRunningProcesses, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_v1_t* infos))
+NVML_SYMBOL(nvmlDeviceGetComputeRunningProcesses_v2, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_v2_t* infos))
+NVML_SYMBOL(nvmlDeviceGetComputeRunningProcesses_v3, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_t* infos))
+NVML_SYMBOL(nvmlDeviceGetGraphicsRunningProcesses, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_v1_t* infos))
+NVML_SYMBOL(nvmlDeviceGetGraphicsRunningProcesses_v2, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_v2_t* infos))
+NVML_SYMBOL(nvmlDeviceGetGraphicsRunningProcesses_v3, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_t* infos))
+NVML_SYMBOL(nvmlDeviceGetMPSComputeRunningProcesses, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_v1_t* infos))
+NVML_SYMBOL(nvmlDeviceGetMPSComputeRunningProcesses_v2, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_v2_t* infos))
+NVML_SYMBOL(nvmlDeviceGetMPSComputeRunningProcesses_v3, nvmlReturn_t,
+            (nvmlDevice_t device, unsigned int* infoCount, nvmlProcessInfo_t* infos))
+NVML_SYMBOL(nvmlDeviceGetRunningProcessDetailList, nvmlReturn_t,
+            (nvmlDevice_t device, nvmlProcessDetailList_v1_t* plist))
+NVML_SYMBOL(nvmlSystemGetProcessName, nvmlReturn_t,
+            (unsigned int pid, char* name, unsigned int length))
 NVML_CLIENT_SYMBOL(nvmlEventSetCreate, nvmlReturn_t, (nvmlEventSet_t* set))
 NVML_CLIENT_SYMBOL(nvmlEventSetFree, nvmlReturn_t, (nvmlEventSet_t set))
 NVML_CLIENT_SYMBOL(nvmlDeviceGetSupportedEventTypes, nvmlReturn_t,

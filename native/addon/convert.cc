@@ -70,7 +70,7 @@ SessionInfo to_record(std::uint32_t session, const nvml::Versions& versions,
   return record;
 }
 
-GpuDescription to_record(const nvml::Description& description) {
+GpuDescription to_record(const std::string& uuid, const nvml::Description& description) {
   GpuDescription record{};
   static_assert(sizeof record.outcomes == kGpuFigureCount * sizeof(Outcome));
   copy_outcome(description.name, GpuFigure::kName, &record);
@@ -83,8 +83,6 @@ GpuDescription to_record(const nvml::Description& description) {
   copy_outcome(description.brand, GpuFigure::kBrand, &record);
   copy_outcome(description.architecture, GpuFigure::kArchitecture, &record);
   copy_outcome(description.max_mig_devices, GpuFigure::kMaxMigDevices, &record);
-  copy_outcome(description.memory_total_bytes, GpuFigure::kMemoryTotal, &record);
-  copy_outcome(description.bar1_total_bytes, GpuFigure::kBar1Total, &record);
   record.pciDeviceId = description.pci.value.device_id;
   record.pciSubSystemId = description.pci.value.subsystem_id;
   record.computeCapabilityMajor = description.compute_capability.value.major;
@@ -93,8 +91,7 @@ GpuDescription to_record(const nvml::Description& description) {
   record.brand = description.brand.value;
   record.architecture = description.architecture.value;
   record.maxMigDevices = description.max_mig_devices.value;
-  record.memoryTotalBytes = description.memory_total_bytes.value;
-  record.bar1TotalBytes = description.bar1_total_bytes.value;
+  copy_text(uuid, record.uuid);
   copy_text(description.name.value, record.name);
   copy_text(description.serial.value, record.serial);
   copy_text(description.board_part_number.value, record.boardPartNumber);
@@ -155,10 +152,40 @@ MigDevice to_record(unsigned gpu, const nvml::MigDevice& device) {
   record.sharedEncoderCount = device.attributes.sharedEncoderCount;
   record.sharedJpegCount = device.attributes.sharedJpegCount;
   record.sharedOfaCount = device.attributes.sharedOfaCount;
-  record.memoryMiB = device.memory_mib;
-  record.attributes[0] = to_record(device.attributes_status);
+  record.memoryMiB =
+      device.memory.status.ok() ? device.memory.value.total >> 20 : device.attributes.memorySizeMB;
+  record.outcomes[0] = to_record(device.attributes_status);
+  record.outcomes[1] = to_record(device.name.status);
   copy_text(device.uuid, record.uuid);
-  copy_text(device.name, record.name);
+  copy_text(device.name.value, record.name);
+  return record;
+}
+
+Memory to_record(const nvml::Told<nvml::Memory>& memory,
+                 const nvml::Told<nvmlBAR1Memory_t>& bar1) {
+  const auto& [total, free, used, reserved] = memory.value;
+  return {total,
+          free,
+          used,
+          reserved.value,
+          bar1.value.bar1Total,
+          bar1.value.bar1Free,
+          bar1.value.bar1Used,
+          {to_record(memory.status), to_record(reserved.status), to_record(bar1.status)}};
+}
+
+Figure to_record(const nvml::Told<unsigned long long>& figure) {
+  return {figure.value, {to_record(figure.status)}};
+}
+
+Process to_record(const nvml::Process& process) {
+  Process record{};
+  record.memoryBytes = process.memory_bytes;
+  record.pid = process.pid;
+  record.gpuInstanceId = process.gpu_instance_id;
+  record.computeInstanceId = process.compute_instance_id;
+  record.nameOutcome[0] = to_record(process.name.status);
+  copy_text(process.name.value, record.name);
   return record;
 }
 

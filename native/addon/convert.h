@@ -8,6 +8,7 @@
 #include "nvml/description.h"
 #include "nvml/devices.h"
 #include "nvml/mig_devices.h"
+#include "nvml/processes.h"
 #include "nvml/profiles.h"
 #include "records.h"
 
@@ -24,7 +25,11 @@ Outcome to_record(nvml::Status status);
 Release to_record(const nvml::Library::Release& release);
 SessionInfo to_record(std::uint32_t session, const nvml::Versions& versions,
                       const std::string& library);
-GpuDescription to_record(const nvml::Description& description);
+GpuDescription to_record(const std::string& uuid, const nvml::Description& description);
+Memory to_record(const nvml::Told<nvml::Memory>& memory,
+                 const nvml::Told<nvmlBAR1Memory_t>& bar1);
+Figure to_record(const nvml::Told<unsigned long long>& figure);
+Process to_record(const nvml::Process& process);
 Gpu to_record(unsigned index, const nvml::DeviceIdentity& identity);
 MigMode to_record(const nvml::MigMode& mode, unsigned activation);
 GpuInstance to_record(const nvml::GpuInstance& instance);

@@ -2,6 +2,7 @@
 
 #include "convert.h"
 #include "nvml/text.h"
+#include "snapshot.h"
 
 namespace nvml_mig {
 namespace {
@@ -204,8 +205,8 @@ Status mig_device_by_uuid(Call& call, Result* result) {
   return status;
 }
 
-Status gpu_description(Call& call, Result* result) {
-  result->add(to_record(nvml::describe_gpu(call.nvml, call.gpu)));
+Status snapshot(Call& call, Result* result) {
+  add_snapshot(call.nvml, call.devices, call[0], result);
   return {};
 }
 
@@ -234,7 +235,7 @@ constexpr Entry kOperations[] = {
     {Operation::kMigDevices, {1, false}, mig_devices},
     {Operation::kMigDevice, {3, false}, mig_device},
     {Operation::kMigDeviceByUuid, {0, true}, mig_device_by_uuid},
-    {Operation::kGpuDescription, {1, false}, gpu_description},
+    {Operation::kSnapshot, {1, false, false}, snapshot},
 };
 
 constexpr bool in_order() {
@@ -251,12 +252,6 @@ const Entry& entry_of(Operation operation) {
   return kOperations[static_cast<std::uint32_t>(operation)];
 }
 
-// Codes after which a cached GPU handle may be dead.
-bool doubts_handle(Status status) {
-  return status.code == NVML_ERROR_INVALID_ARGUMENT || status.code == NVML_ERROR_GPU_IS_LOST ||
-         status.code == NVML_ERROR_RESET_REQUIRED;
-}
-
 }  // namespace
 
 OperationShape shape_of(Operation operation) { return entry_of(operation).shape; }
@@ -264,12 +259,12 @@ OperationShape shape_of(Operation operation) { return entry_of(operation).shape;
 Bytes perform(Operation operation, const Arguments& arguments, const std::string& text,
               const nvml::Library& nvml, nvml::Devices& devices) {
   const Entry& entry = entry_of(operation);
-  const bool of_gpu = entry.shape.arguments > 0;
+  const bool of_gpu = entry.shape.arguments > 0 && entry.shape.first_is_gpu;
   Call call{nvml, devices, arguments, text, nullptr};
   Result result;
   Status status = of_gpu ? devices.handle(arguments[0], &call.gpu) : Status{};
   if (status.ok()) status = entry.run(call, &result);
-  if (of_gpu && doubts_handle(status)) devices.drop_handle(arguments[0]);
+  if (of_gpu && status.doubts_handle()) devices.drop_handle(arguments[0]);
   return status.ok() ? std::move(result).finish(status) : Result().finish(status);
 }
 

@@ -16,6 +16,7 @@ using Arguments = std::array<std::uint32_t, kMaxArguments>;
 struct OperationShape {
   unsigned arguments;
   bool takes_text;
+  bool first_is_gpu = true;
 };
 
 OperationShape shape_of(Operation operation);

@@ -30,7 +30,7 @@ enum class Operation : std::uint32_t {
   kMigDevices = 15,  // (gpu): MigDevice[]
   kMigDevice = 16,  // (gpu, gpuInstanceId, computeInstanceId): MigDevice
   kMigDeviceByUuid = 17,  // (; uuid): MigDevice
-  kGpuDescription = 18,  // (gpu): GpuDescription
+  kSnapshot = 18,  // (parts): Section[], each with its records: of every GPU a gpu section, then what SnapshotPart asks for
 };
 inline constexpr std::uint32_t kOperationCount = 19;
 
@@ -46,10 +46,73 @@ enum class GpuFigure : std::uint32_t {
   kBrand = 7,  // nvmlDeviceGetBrand
   kArchitecture = 8,  // nvmlDeviceGetArchitecture
   kMaxMigDevices = 9,  // nvmlDeviceGetMaxMigDeviceCount
-  kMemoryTotal = 10,  // nvmlDeviceGetMemoryInfo_v2
-  kBar1Total = 11,  // nvmlDeviceGetBAR1MemoryInfo
 };
-inline constexpr std::uint32_t kGpuFigureCount = 12;
+inline constexpr std::uint32_t kGpuFigureCount = 10;
+
+// What a snapshot may leave out, by the bit of its argument.
+enum class SnapshotPart : std::uint32_t {
+  kReadings = 0,  // power, temperature, clocks and the like
+  kProfiles = 1,  // of GPU instances, and of the compute instances in those that live
+  kInstances = 2,  // GPU instances, compute instances, MIG devices
+  kProcesses = 3,  // of the GPU while MIG is off, of its MIG devices while it is on
+};
+inline constexpr std::uint32_t kSnapshotPartCount = 4;
+
+// What the records of a Section are, and what `of` is.
+enum class SectionKind : std::uint32_t {
+  kGpu = 0,  // none; index. Without success nothing else follows of this GPU
+  kDescription = 1,  // GpuDescription
+  kMemory = 2,  // Memory; kNone: of the GPU, else index of the MIG device
+  kMigMode = 3,  // MigMode
+  kReadings = 4,  // Figure by GpuReading
+  kProfiles = 5,  // GpuInstanceProfile
+  kComputeProfiles = 6,  // ComputeInstanceProfile; id of the GPU instance profile that they are offered by
+  kGpuInstances = 7,  // GpuInstance
+  kComputeInstances = 8,  // ComputeInstance; id of the GPU instance
+  kMigDevices = 9,  // MigDevice
+  kComputeProcesses = 10,  // Process; kNone: of the GPU, else index of the MIG device
+  kGraphicsProcesses = 11,  // likewise
+  kMpsProcesses = 12,  // likewise
+};
+inline constexpr std::uint32_t kSectionKindCount = 13;
+
+// The figures of a readings section, each in the unit of its call.
+enum class GpuReading : std::uint32_t {
+  kPowerUsage = 0,  // nvmlDeviceGetPowerUsage
+  kPowerLimit = 1,  // nvmlDeviceGetPowerManagementLimit
+  kPowerEnforcedLimit = 2,  // nvmlDeviceGetEnforcedPowerLimit
+  kPowerDefaultLimit = 3,  // nvmlDeviceGetPowerManagementDefaultLimit
+  kTemperature = 4,  // nvmlDeviceGetTemperatureV; 32 bits with a sign
+  kGraphicsClock = 5,  // nvmlDeviceGetClockInfo, as the next three
+  kSmClock = 6,  // NVML_CLOCK_SM
+  kMemoryClock = 7,  // NVML_CLOCK_MEM
+  kVideoClock = 8,  // NVML_CLOCK_VIDEO
+  kMaxGraphicsClock = 9,  // nvmlDeviceGetMaxClockInfo, as the next three
+  kMaxSmClock = 10,  // NVML_CLOCK_SM
+  kMaxMemoryClock = 11,  // NVML_CLOCK_MEM
+  kMaxVideoClock = 12,  // NVML_CLOCK_VIDEO
+  kGpuUtilization = 13,  // nvmlDeviceGetUtilizationRates, as the next
+  kMemoryUtilization = 14,  // its second number
+  kEncoderUtilization = 15,  // nvmlDeviceGetEncoderUtilization
+  kDecoderUtilization = 16,  // nvmlDeviceGetDecoderUtilization
+  kJpegUtilization = 17,  // nvmlDeviceGetJpgUtilization
+  kOfaUtilization = 18,  // nvmlDeviceGetOfaUtilization
+  kPerformanceState = 19,  // nvmlDeviceGetPerformanceState
+  kEccMode = 20,  // nvmlDeviceGetEccMode, as the next
+  kEccPendingMode = 21,  // its second number
+  kEccVolatileCorrected = 22,  // nvmlDeviceGetTotalEccErrors, as the next three
+  kEccVolatileUncorrected = 23,  // since the driver was loaded
+  kEccAggregateCorrected = 24,  // since the board was made
+  kEccAggregateUncorrected = 25,  // since the board was made
+  kPcieGeneration = 26,  // nvmlDeviceGetCurrPcieLinkGeneration
+  kPcieMaxGeneration = 27,  // nvmlDeviceGetMaxPcieLinkGeneration
+  kPcieWidth = 28,  // nvmlDeviceGetCurrPcieLinkWidth
+  kPcieMaxWidth = 29,  // nvmlDeviceGetMaxPcieLinkWidth
+  kPcieReplays = 30,  // nvmlDeviceGetPcieReplayCounter
+  kPersistenceMode = 31,  // nvmlDeviceGetPersistenceMode
+  kComputeMode = 32,  // nvmlDeviceGetComputeMode
+};
+inline constexpr std::uint32_t kGpuReadingCount = 33;
 
 // Outcomes that NVML has no code for; they start where no nvmlReturn_t can be.
 enum class SessionStatus : std::uint32_t {
@@ -173,16 +236,15 @@ struct GpuDescription {
   std::uint32_t brand;  // nvmlBrandType_t
   std::uint32_t architecture;  // nvmlDeviceArchitecture_t
   std::uint32_t maxMigDevices;  // 0 while MIG is off
-  std::uint64_t memoryTotalBytes;
-  std::uint64_t bar1TotalBytes;
-  Outcome outcomes[12];  // by GpuFigure
+  Outcome outcomes[10];  // by GpuFigure
+  char uuid[96];  // known since the GPU was opened
   char name[96];
   char serial[32];
   char boardPartNumber[80];
   char vbiosVersion[32];
   char busId[32];
 };
-static_assert(sizeof(GpuDescription) == 416);
+static_assert(sizeof(GpuDescription) == 480);
 static_assert(offsetof(GpuDescription, pciDeviceId) == 0);
 static_assert(offsetof(GpuDescription, pciSubSystemId) == 4);
 static_assert(offsetof(GpuDescription, computeCapabilityMajor) == 8);
@@ -191,14 +253,13 @@ static_assert(offsetof(GpuDescription, minorNumber) == 16);
 static_assert(offsetof(GpuDescription, brand) == 20);
 static_assert(offsetof(GpuDescription, architecture) == 24);
 static_assert(offsetof(GpuDescription, maxMigDevices) == 28);
-static_assert(offsetof(GpuDescription, memoryTotalBytes) == 32);
-static_assert(offsetof(GpuDescription, bar1TotalBytes) == 40);
-static_assert(offsetof(GpuDescription, outcomes) == 48);
-static_assert(offsetof(GpuDescription, name) == 144);
-static_assert(offsetof(GpuDescription, serial) == 240);
-static_assert(offsetof(GpuDescription, boardPartNumber) == 272);
-static_assert(offsetof(GpuDescription, vbiosVersion) == 352);
-static_assert(offsetof(GpuDescription, busId) == 384);
+static_assert(offsetof(GpuDescription, outcomes) == 32);
+static_assert(offsetof(GpuDescription, uuid) == 112);
+static_assert(offsetof(GpuDescription, name) == 208);
+static_assert(offsetof(GpuDescription, serial) == 304);
+static_assert(offsetof(GpuDescription, boardPartNumber) == 336);
+static_assert(offsetof(GpuDescription, vbiosVersion) == 416);
+static_assert(offsetof(GpuDescription, busId) == 448);
 
 struct MigMode {
   std::uint32_t current;
@@ -359,11 +420,11 @@ struct MigDevice {
   std::uint32_t sharedJpegCount;
   std::uint32_t sharedOfaCount;
   std::uint64_t memoryMiB;  // total of the instance; 0: unknown
-  Outcome attributes[1];  // of reading the slices, multiprocessors and engines
+  Outcome outcomes[2];  // of the attributes (slices, multiprocessors, engines) and of the name
   char uuid[96];
   char name[96];  // "NVIDIA A100-SXM4-40GB MIG 1g.5gb"
 };
-static_assert(sizeof(MigDevice) == 280);
+static_assert(sizeof(MigDevice) == 288);
 static_assert(offsetof(MigDevice, gpu) == 0);
 static_assert(offsetof(MigDevice, index) == 4);
 static_assert(offsetof(MigDevice, gpuInstanceId) == 8);
@@ -383,9 +444,72 @@ static_assert(offsetof(MigDevice, sharedEncoderCount) == 60);
 static_assert(offsetof(MigDevice, sharedJpegCount) == 64);
 static_assert(offsetof(MigDevice, sharedOfaCount) == 68);
 static_assert(offsetof(MigDevice, memoryMiB) == 72);
-static_assert(offsetof(MigDevice, attributes) == 80);
-static_assert(offsetof(MigDevice, uuid) == 88);
-static_assert(offsetof(MigDevice, name) == 184);
+static_assert(offsetof(MigDevice, outcomes) == 80);
+static_assert(offsetof(MigDevice, uuid) == 96);
+static_assert(offsetof(MigDevice, name) == 192);
+
+// Heads the records of a snapshot that are of one kind, or says why there are none.
+struct Section {
+  std::uint32_t kind;  // SectionKind
+  std::uint32_t of;  // what of the GPU they belong to, see SectionKind; else kNone
+  std::uint32_t count;  // records that follow
+  Outcome outcome[1];
+  std::uint32_t reserved;
+};
+static_assert(sizeof(Section) == 24);
+static_assert(offsetof(Section, kind) == 0);
+static_assert(offsetof(Section, of) == 4);
+static_assert(offsetof(Section, count) == 8);
+static_assert(offsetof(Section, outcome) == 12);
+static_assert(offsetof(Section, reserved) == 20);
+
+// A number, and how reading it ended.
+struct Figure {
+  std::uint64_t value;
+  Outcome outcome[1];
+};
+static_assert(sizeof(Figure) == 16);
+static_assert(offsetof(Figure, value) == 0);
+static_assert(offsetof(Figure, outcome) == 8);
+
+// Memory and BAR1 of a GPU or a MIG device.
+struct Memory {
+  std::uint64_t totalBytes;
+  std::uint64_t freeBytes;
+  std::uint64_t usedBytes;
+  std::uint64_t reservedBytes;
+  std::uint64_t bar1TotalBytes;
+  std::uint64_t bar1FreeBytes;
+  std::uint64_t bar1UsedBytes;
+  Outcome outcomes[3];  // of the memory, of reservedBytes and of BAR1
+};
+static_assert(sizeof(Memory) == 80);
+static_assert(offsetof(Memory, totalBytes) == 0);
+static_assert(offsetof(Memory, freeBytes) == 8);
+static_assert(offsetof(Memory, usedBytes) == 16);
+static_assert(offsetof(Memory, reservedBytes) == 24);
+static_assert(offsetof(Memory, bar1TotalBytes) == 32);
+static_assert(offsetof(Memory, bar1FreeBytes) == 40);
+static_assert(offsetof(Memory, bar1UsedBytes) == 48);
+static_assert(offsetof(Memory, outcomes) == 56);
+
+struct Process {
+  std::uint64_t memoryBytes;  // all bits set: NVML does not know it
+  std::uint32_t pid;
+  std::uint32_t gpuInstanceId;  // kNone: outside MIG mode
+  std::uint32_t computeInstanceId;  // kNone likewise
+  Outcome nameOutcome[1];
+  std::uint32_t reserved;
+  char name[256];
+};
+static_assert(sizeof(Process) == 288);
+static_assert(offsetof(Process, memoryBytes) == 0);
+static_assert(offsetof(Process, pid) == 8);
+static_assert(offsetof(Process, gpuInstanceId) == 12);
+static_assert(offsetof(Process, computeInstanceId) == 16);
+static_assert(offsetof(Process, nameOutcome) == 20);
+static_assert(offsetof(Process, reserved) == 28);
+static_assert(offsetof(Process, name) == 32);
 
 }  // namespace nvml_mig
 #endif  // NVML_MIG_ADDON_RECORDS_H

@@ -19,6 +19,19 @@ class Result {
  public:
   Result() : bytes_(sizeof(ResultHeader)) {}
 
+  // Appends a Section and its records; the header counts the sections.
+  template <typename Records, typename Convert>
+  void add_section(SectionKind kind, std::uint32_t of, nvml::Status status, const Records& records,
+                   const Convert& convert) {
+    Section section{};
+    section.kind = static_cast<std::uint32_t>(kind);
+    section.of = of;
+    section.count = static_cast<std::uint32_t>(records.size());
+    section.outcome[0] = {status.code, status.ok() ? kNone : status.call};
+    add(section);
+    for (const auto& record : records) add(convert(record), false);
+  }
+
   // Appends a record; one that stands ahead of the list is not counted in the header.
   template <typename Record>
   void add(const Record& record, bool counted = true) {

@@ -2,8 +2,6 @@
 
 #include <functional>
 
-#include "profiles.h"
-
 namespace nvml {
 namespace {
 
@@ -29,25 +27,48 @@ Status create(const Library& nvml, nvmlGpuInstance_t gpu_instance, unsigned prof
   return status;
 }
 
-// Calls `visit` with every live handle, in profile order, until one visit fails.
+using Visit = std::function<Status(nvmlComputeInstance_t)>;
+
+// Calls `visit` with every live handle, in profile order, until one visit fails. NOT_SUPPORTED if NVML
+// says so of each profile.
 Status each_handle(const Library& nvml, nvmlGpuInstance_t gpu_instance,
-                   const std::function<Status(nvmlComputeInstance_t)>& visit) {
-  std::vector<ComputeInstanceProfile> profiles;
-  Status status = list_compute_instance_profiles(nvml, gpu_instance, &profiles);
-  if (!status.ok()) return status;
+                   const std::vector<ComputeInstanceProfile>& profiles, const Visit& visit) {
+  Status unsupported;
+  bool answered = false;
   for (const ComputeInstanceProfile& profile : profiles) {
     std::vector<nvmlComputeInstance_t> handles(profile.info.instanceCount + kHandleSlack);
     unsigned count = 0;
-    status = of_handle(nvml.nvmlGpuInstanceGetComputeInstances(gpu_instance, profile.info.id,
-                                                               handles.data(), &count));
-    if (status.code == NVML_ERROR_NOT_SUPPORTED) continue;
+    Status status = of_handle(nvml.nvmlGpuInstanceGetComputeInstances(
+        gpu_instance, profile.info.id, handles.data(), &count));
+    if (status.code == NVML_ERROR_NOT_SUPPORTED) {
+      unsupported = status;
+      continue;
+    }
     if (!status.ok()) return status;
+    answered = true;
     for (unsigned i = 0; i < count && i < handles.size(); i++) {
       status = visit(handles[i]);
       if (!status.ok()) return status;
     }
   }
-  return {};
+  return answered ? Status{} : unsupported;
+}
+
+Status each_handle(const Library& nvml, nvmlGpuInstance_t gpu_instance, const Visit& visit) {
+  std::vector<ComputeInstanceProfile> profiles;
+  Status status = list_compute_instance_profiles(nvml, gpu_instance, &profiles);
+  if (!status.ok()) return status;
+  status = each_handle(nvml, gpu_instance, profiles, visit);
+  return status.unsupported(Symbol::nvmlGpuInstanceGetComputeInstances) ? Status{} : status;
+}
+
+Visit describing(const Library& nvml, std::vector<ComputeInstance>* instances) {
+  return [&nvml, instances](nvmlComputeInstance_t handle) -> Status {
+    ComputeInstance instance;
+    const Status status = describe(nvml, handle, &instance);
+    if (status.ok()) instances->push_back(instance);
+    return status.gone() ? Status{} : status;
+  };
 }
 
 }  // namespace
@@ -68,12 +89,13 @@ Status find_compute_instance(const Library& nvml, nvmlGpuInstance_t gpu_instance
 
 Status list_compute_instances(const Library& nvml, nvmlGpuInstance_t gpu_instance,
                               std::vector<ComputeInstance>* instances) {
-  return each_handle(nvml, gpu_instance, [&](nvmlComputeInstance_t handle) -> Status {
-    ComputeInstance instance;
-    const Status status = describe(nvml, handle, &instance);
-    if (status.ok()) instances->push_back(instance);
-    return status.gone() ? Status{} : status;
-  });
+  return each_handle(nvml, gpu_instance, describing(nvml, instances));
+}
+
+Status list_compute_instances(const Library& nvml, nvmlGpuInstance_t gpu_instance,
+                              const std::vector<ComputeInstanceProfile>& profiles,
+                              std::vector<ComputeInstance>* instances) {
+  return each_handle(nvml, gpu_instance, profiles, describing(nvml, instances));
 }
 
 Status compute_instance_placements(const Library& nvml, nvmlGpuInstance_t gpu_instance,

@@ -23,6 +23,11 @@ Status find_compute_instance(const Library& nvml, nvmlGpuInstance_t gpu_instance
 Status list_compute_instances(const Library& nvml, nvmlGpuInstance_t gpu_instance,
                               std::vector<ComputeInstance>* instances);
 
+// The same by the profiles of the GPU instance, where these are known; as list_gpu_instances.
+Status list_compute_instances(const Library& nvml, nvmlGpuInstance_t gpu_instance,
+                              const std::vector<ComputeInstanceProfile>& profiles,
+                              std::vector<ComputeInstance>* instances);
+
 // As gpu_instance_placements, in compute slots. Drivers before R525 have no such call.
 Status compute_instance_placements(const Library& nvml, nvmlGpuInstance_t gpu_instance,
                                    unsigned profile_id, PlacementList* placements);

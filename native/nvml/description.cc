@@ -41,11 +41,6 @@ Description describe_gpu(const Library& nvml, nvmlDevice_t device) {
   told.architecture.status = nvml.nvmlDeviceGetArchitecture(device, &told.architecture.value);
   told.max_mig_devices.status =
       nvml.nvmlDeviceGetMaxMigDeviceCount(device, &told.max_mig_devices.value);
-  told.memory_total_bytes.status =
-      read_memory_total(nvml, device, &told.memory_total_bytes.value);
-  nvmlBAR1Memory_t bar1{};
-  told.bar1_total_bytes.status = nvml.nvmlDeviceGetBAR1MemoryInfo(device, &bar1);
-  told.bar1_total_bytes.value = bar1.bar1Total;
   return told;
 }
 

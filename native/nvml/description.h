@@ -8,13 +8,6 @@
 
 namespace nvml {
 
-// Something that was asked for, and how that ended. Without success the value means nothing.
-template <typename Value>
-struct Told {
-  Status status;
-  Value value{};
-};
-
 struct PciPlace {
   unsigned device_id = kNone;
   unsigned subsystem_id = kNone;
@@ -37,9 +30,7 @@ struct Description {
   Told<unsigned> minor_number;
   Told<unsigned> brand;         // nvmlBrandType_t
   Told<unsigned> architecture;  // nvmlDeviceArchitecture_t
-  Told<unsigned> max_mig_devices;
-  Told<unsigned long long> memory_total_bytes;
-  Told<unsigned long long> bar1_total_bytes;
+  Told<unsigned> max_mig_devices;  // 0 while MIG mode is off
 };
 
 Description describe_gpu(const Library& nvml, nvmlDevice_t device);

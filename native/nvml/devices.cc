@@ -26,8 +26,8 @@ DeviceIdentity identify(const Library& nvml, nvmlDevice_t device) {
     identity.pci_subsystem_id = pci.pciSubSystemId;
     identity.bus_id = text_of(pci.busId);
   }
-  unsigned long long bytes = 0;
-  if (read_memory_total(nvml, device, &bytes).ok()) identity.memory_total_bytes = bytes;
+  Memory memory;
+  if (read_memory(nvml, device, &memory).ok()) identity.memory_total_bytes = memory.total;
   MigMode mode;
   const Status answer = read_mig_mode(nvml, device, &mode);
   identity.mig_capable = answer.code != NVML_ERROR_NOT_SUPPORTED &&
@@ -144,16 +144,24 @@ Status set_mig_mode(const Library& nvml, nvmlDevice_t device, bool on, unsigned*
   return status;
 }
 
-Status read_memory_total(const Library& nvml, nvmlDevice_t device, unsigned long long* bytes) {
+Status read_memory(const Library& nvml, nvmlDevice_t device, Memory* memory) {
   nvmlMemory_v2_t v2{};
   v2.version = nvmlMemory_v2;
   Status status = nvml.nvmlDeviceGetMemoryInfo_v2(device, &v2);
-  if (status.ok()) *bytes = v2.total;
+  *memory = {v2.total, v2.free, v2.used, {status, v2.reserved}};
   if (!status.wants_older_form()) return status;
   nvmlMemory_t v1{};
   status = nvml.nvmlDeviceGetMemoryInfo(device, &v1);
-  if (status.ok()) *bytes = v1.total;
+  memory->total = v1.total;
+  memory->free = v1.free;
+  memory->used = v1.used;
   return status;
+}
+
+Told<nvmlBAR1Memory_t> read_bar1(const Library& nvml, nvmlDevice_t device) {
+  Told<nvmlBAR1Memory_t> bar1;
+  bar1.status = nvml.nvmlDeviceGetBAR1MemoryInfo(device, &bar1.value);
+  return bar1;
 }
 
 Status read_uuid(const Library& nvml, nvmlDevice_t device, std::string* uuid) {

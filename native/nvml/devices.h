@@ -42,6 +42,15 @@ struct MigMode {
   unsigned pending = 0;
 };
 
+// Bytes of a GPU, or of the instance behind a MIG device. The newer form of the call counts what the
+// driver keeps on its own; in the older one it is part of `used`.
+struct Memory {
+  unsigned long long total = 0;
+  unsigned long long free = 0;
+  unsigned long long used = 0;
+  Told<unsigned long long> reserved;
+};
+
 // GPUs by their place in NVML's order when the session was opened. Handles are cached, because
 // looking one up may wake a GPU, and fetched again by UUID once they are dropped: a mode change, a
 // lost GPU or a reset can leave them pointing at nothing. Used by one thread at a time.
@@ -52,6 +61,8 @@ class Devices {
   // still there or not; others come after them.
   Status list(const Library& nvml, std::vector<DeviceIdentity>* identities);
 
+  // How many there are, also those that could not be opened.
+  unsigned count() const { return static_cast<unsigned>(entries_.size()); }
   Status handle(unsigned gpu, nvmlDevice_t* device);
   void drop_handle(unsigned gpu);
 
@@ -80,8 +91,8 @@ Status read_mig_mode(const Library& nvml, nvmlDevice_t device, MigMode* mode);
 // took effect. Handles of the GPU may be dead afterwards.
 Status set_mig_mode(const Library& nvml, nvmlDevice_t device, bool on, unsigned* activation);
 
-// The device's memory in bytes: of the whole GPU, or of the instance behind a MIG device.
-Status read_memory_total(const Library& nvml, nvmlDevice_t device, unsigned long long* bytes);
+Status read_memory(const Library& nvml, nvmlDevice_t device, Memory* memory);
+Told<nvmlBAR1Memory_t> read_bar1(const Library& nvml, nvmlDevice_t device);
 
 // The UUID of a GPU or of a MIG device.
 Status read_uuid(const Library& nvml, nvmlDevice_t device, std::string* uuid);

@@ -1,7 +1,6 @@
 #include "gpu_instances.h"
 
 #include "compute_instances.h"
-#include "profiles.h"
 
 namespace nvml {
 namespace {
@@ -10,7 +9,7 @@ Status describe(const Library& nvml, nvmlGpuInstance_t handle, GpuInstance* inst
   nvmlGpuInstanceInfo_t info{};
   const Status status = of_handle(nvml.nvmlGpuInstanceGetInfo(handle, &info));
   if (status.ok()) {
-    *instance = {info.id, info.profileId, {info.placement.start, info.placement.size}};
+    *instance = {info.id, info.profileId, {info.placement.start, info.placement.size}, handle};
   }
   return status;
 }
@@ -60,12 +59,27 @@ Status list_gpu_instances(const Library& nvml, nvmlDevice_t device,
   std::vector<GpuInstanceProfile> profiles;
   Status status = list_gpu_instance_profiles(nvml, device, &profiles);
   if (!status.ok()) return status;
+  status = list_gpu_instances(nvml, device, profiles, instances);
+  // What NVML says while MIG mode is off.
+  return status.unsupported(Symbol::nvmlDeviceGetGpuInstances) ? Status{} : status;
+}
+
+Status list_gpu_instances(const Library& nvml, nvmlDevice_t device,
+                          const std::vector<GpuInstanceProfile>& profiles,
+                          std::vector<GpuInstance>* instances) {
+  Status unsupported;
+  bool answered = false;
   for (const GpuInstanceProfile& profile : profiles) {
     std::vector<nvmlGpuInstance_t> handles(profile.info.instanceCount + kHandleSlack);
     unsigned count = 0;
-    status = nvml.nvmlDeviceGetGpuInstances(device, profile.info.id, handles.data(), &count);
-    if (status.code == NVML_ERROR_NOT_SUPPORTED) continue;  // what NVML says while MIG mode is off
+    Status status =
+        nvml.nvmlDeviceGetGpuInstances(device, profile.info.id, handles.data(), &count);
+    if (status.code == NVML_ERROR_NOT_SUPPORTED) {
+      unsupported = status;
+      continue;
+    }
     if (!status.ok()) return status;
+    answered = true;
     for (unsigned i = 0; i < count && i < handles.size(); i++) {
       GpuInstance instance;
       status = describe(nvml, handles[i], &instance);
@@ -76,7 +90,7 @@ Status list_gpu_instances(const Library& nvml, nvmlDevice_t device,
       }
     }
   }
-  return {};
+  return answered ? Status{} : unsupported;
 }
 
 Status gpu_instance_placements(const Library& nvml, nvmlDevice_t device, unsigned profile_id,

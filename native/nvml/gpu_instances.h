@@ -6,6 +6,7 @@
 
 #include "library.h"
 #include "placements.h"
+#include "profiles.h"
 
 namespace nvml {
 
@@ -22,7 +23,8 @@ struct Expected {
 struct GpuInstance {
   unsigned id = kNone;
   unsigned profile_id = kNone;
-  Placement placement;  // memory slices of the GPU
+  Placement placement;                 // memory slices of the GPU
+  nvmlGpuInstance_t handle = nullptr;  // good until the instance is destroyed, by anyone
 };
 
 // Finds a live instance and compares it with what was last seen: kInstanceReplaced if it is
@@ -36,6 +38,11 @@ Status unless_gone(const Library& nvml, nvmlGpuInstance_t handle, Status answer)
 
 // Every instance on the GPU, in NVML's profile order; none while MIG mode is off.
 Status list_gpu_instances(const Library& nvml, nvmlDevice_t device,
+                          std::vector<GpuInstance>* instances);
+
+// The same by the profiles of the GPU, where these are known. NOT_SUPPORTED if NVML says so of each.
+Status list_gpu_instances(const Library& nvml, nvmlDevice_t device,
+                          const std::vector<GpuInstanceProfile>& profiles,
                           std::vector<GpuInstance>* instances);
 
 // Where instances of a profile may be placed, and where one could be created now. What is free

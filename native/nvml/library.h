@@ -20,6 +20,7 @@ class Function;
 template <Symbol symbol, typename Result, typename... Arguments>
 class Function<symbol, Result(Arguments...)> {
  public:
+  bool exported() const { return pointer_ != nullptr; }
   void bind(void* address, Calls* calls) {
     pointer_ = reinterpret_cast<Result (*)(Arguments...)>(address);
     calls_ = calls;

@@ -1,8 +1,5 @@
 #include "mig_devices.h"
 
-#include "devices.h"
-#include "profiles.h"
-
 namespace nvml {
 namespace {
 
@@ -31,15 +28,13 @@ Status describe_handle(const Library& nvml, nvmlDevice_t handle, MigDevice* devi
   if (!status.ok()) return status;
   status = of_handle(read_uuid(nvml, handle, &device->uuid));
   if (!status.ok()) return status;
-  (void)read_name(nvml, handle, &device->name);
+  device->handle = handle;
+  device->name.status = read_name(nvml, handle, &device->name.value);
   device->attributes_status = nvml.nvmlDeviceGetAttributes_v2(handle, &device->attributes);
   if (!device->attributes_status.ok()) {
     device->attributes = {kNone, kNone, kNone, kNone, kNone, kNone, kNone, kNone, 0};
   }
-  unsigned long long bytes = 0;
-  device->memory_mib = read_memory_total(nvml, handle, &bytes).ok()
-                           ? bytes >> 20
-                           : device->attributes.memorySizeMB;
+  device->memory.status = read_memory(nvml, handle, &device->memory.value);
   return {};
 }
 

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "compute_instances.h"
+#include "devices.h"
 
 namespace nvml {
 
@@ -17,9 +18,10 @@ struct MigDevice {
   ComputeInstance compute_instance;
   nvmlDeviceAttributes_t attributes{};  // kNone and 0 bytes where they cannot be read
   Status attributes_status;
-  unsigned long long memory_mib = 0;    // of the GPU instance; 0 is unknown
+  Told<Memory> memory;                  // of the GPU instance
   std::string uuid;
-  std::string name;
+  Told<std::string> name;
+  nvmlDevice_t handle = nullptr;  // good until the instance is destroyed, by anyone
 };
 
 // Every MIG device of the GPU that the caller may see; none while MIG mode is off.

@@ -43,10 +43,28 @@ struct [[nodiscard]] Status {
            code == NVML_ERROR_DEPRECATED || code == NVML_ERROR_INVALID_ARGUMENT;
   }
 
+  // Whether this very function is one that does not apply here.
+  bool unsupported(Symbol function) const {
+    return code == NVML_ERROR_NOT_SUPPORTED && call == static_cast<std::uint32_t>(function);
+  }
+
+  // Whether a cached GPU handle may be dead.
+  bool doubts_handle() const {
+    return code == NVML_ERROR_INVALID_ARGUMENT || code == NVML_ERROR_GPU_IS_LOST ||
+           code == NVML_ERROR_RESET_REQUIRED;
+  }
+
   // What a handle or id says whose instance went away between two calls.
   bool gone() const {
     return code == NVML_ERROR_NOT_FOUND || code == NVML_ERROR_INVALID_ARGUMENT;
   }
+};
+
+// Something that was asked for, and how that ended. Without success the value means nothing.
+template <typename Value>
+struct Told {
+  Status status;
+  Value value{};
 };
 
 // The outcome of a call that has one argument which can be wrong, the handle of an instance that was

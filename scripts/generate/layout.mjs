@@ -131,12 +131,20 @@ export function toTsDecoders(table) {
   }
   parts.push(
     '',
-    'const utf8 = new TextDecoder()',
+    '// One result after the other is decoded, so its bytes stay at hand.',
+    'let bytes = Buffer.alloc(0)',
     '',
     'function text(view: DataView, at: number, length: number): string {',
-    '  const bytes = new Uint8Array(view.buffer, view.byteOffset + at, length)',
-    '  const end = bytes.indexOf(0)',
-    '  return utf8.decode(end < 0 ? bytes : bytes.subarray(0, end))',
+    '  if (bytes.buffer !== view.buffer) bytes = Buffer.from(view.buffer as ArrayBuffer)',
+    '  const start = view.byteOffset + at',
+    '  const end = bytes.indexOf(0, start)',
+    "  return bytes.toString('utf8', start, end < 0 || end > start + length ? start + length : end)",
+    '}',
+    '',
+    'function several<T>(view: DataView, at: number, count: number, size: number, decode: (view: DataView, at: number) => T): T[] {',
+    '  const list: T[] = []',
+    '  for (let i = 0; i < count; i++) list.push(decode(view, at + i * size))',
+    '  return list',
     '}',
     '',
     'const u64 = (view: DataView, at: number): number => view.getUint32(at, true) + view.getUint32(at + 4, true) * 4294967296'
@@ -165,7 +173,10 @@ export function toTsDecoders(table) {
         const length = counter
           ? `view.getUint32(at + ${struct.fields.find(f => f.name === counter).offset}, true)`
           : String(count)
-        value = `Array.from({ length: ${length} }, (_, i) => decode${base}(view, at + ${offset} + i * ${size}))`
+        value =
+          !counter && count === 1
+            ? `[decode${base}(view, at + ${offset})]`
+            : `several(view, at + ${offset}, ${length}, ${size}, decode${base})`
       }
       parts.push(`    ${name}: ${value},`)
     }

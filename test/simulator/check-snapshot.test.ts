@@ -92,13 +92,13 @@ const REFUSED: readonly [what: string, change: Change, message: string | RegExp]
   ['a name with an end in it', gpu => Object.assign(gpu, { name: 'A\0B' }), /gpus\[0\]\.name is a text, not/],
   [
     'memory that is negative',
-    gpu => Object.assign(gpu, { memoryTotalMiB: -1 }),
-    '.gpus[0].memoryTotalMiB is a whole number from 0 on, not -1'
+    gpu => Object.assign(gpu.memory!, { totalMiB: -1 }),
+    '.gpus[0].memory.totalMiB is a whole number from 0 on, not -1'
   ],
   [
     'memory that is a text',
-    gpu => Object.assign(gpu, { memoryTotalMiB: '40960' }),
-    ".gpus[0].memoryTotalMiB is a whole number from 0 on, not '40960'"
+    gpu => Object.assign(gpu.memory!, { totalMiB: '40960' }),
+    ".gpus[0].memory.totalMiB is a whole number from 0 on, not '40960'"
   ],
   [
     'an architecture that is none',

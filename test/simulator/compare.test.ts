@@ -188,7 +188,7 @@ t.test('what could not be read is not compared', async t => {
       node.setPrivileged(false)
     })
   )
-  t.ok(unprivileged.gpus[0]!.unread.includes('memoryTotalMiB: NO_PERMISSION'))
+  t.ok(unprivileged.gpus[0]!.unread.includes('memory: NO_PERMISSION'))
   t.ok(unprivileged.gpus[0]!.unread.includes('placements of 1g.6gb: NO_PERMISSION'))
   t.match(unprivileged, { equal: true, gpus: [{ result: 'equal' }] }, 'profiles were compared')
 })

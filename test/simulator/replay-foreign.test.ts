@@ -44,8 +44,8 @@ const imaginary = (gpu: Partial<GpuSnapshot> = {}, driver: Partial<Snapshot['dri
       brand: 'NVIDIA',
       architecture: 'Rubin',
       computeCapability: '11.0',
-      memoryTotalMiB: 160_000,
-      bar1TotalMiB: 262_144,
+      memory: { totalMiB: 160_000, freeMiB: 159_482, usedMiB: 0, reservedMiB: 518 },
+      bar1: { totalMiB: 262_144, freeMiB: 262_144, usedMiB: 0 },
       migCapable: true,
       migMode: { current: true, pending: true },
       maxMigDevices: 4,
@@ -101,7 +101,8 @@ const imaginary = (gpu: Partial<GpuSnapshot> = {}, driver: Partial<Snapshot['dri
           profile: '1c.4g.80gb',
           gpuInstanceId: 0,
           computeInstanceId: 2,
-          memoryMiB: 80_000,
+          memory: { totalMiB: 80_000, freeMiB: 80_000, usedMiB: 0 },
+          bar1: { totalMiB: 262_143, freeMiB: 262_143, usedMiB: 0 },
           gpuInstanceSlices: 4,
           computeInstanceSlices: 1,
           multiprocessors: 20,
@@ -164,7 +165,7 @@ t.test('a GPU without MIG beside one that has it', async t => {
       migMode: { code: 'NOT_SUPPORTED', status: 3, call: 'nvmlDeviceGetMigMode' }
     }
   })
-  const { gpus: others, ...rest } = await snapshotFrom({ gpus: ['A30'] })
+  const { gpus: others, ...rest } = await snapshotFrom({ gpus: ['A30'] }, async () => {}, { include: { readings: false } })
   await roundTrip(t, 'both', { ...rest, gpus: [others[0]!, { ...gpus[0]!, index: 1 }] })
 })
 

@@ -167,12 +167,12 @@ t.test('what a snapshot could not read', async t => {
         node.setPrivileged(false)
       })
     const empty = await unprivileged(async () => {})
-    t.equal(empty.gpus[0]!.memoryTotalMiB, null)
+    t.equal(empty.gpus[0]!.memory, null)
     await roundTrip(t, 'read again by somebody without them', empty, { privileged: false })
     const root = await replayed(empty)
     t.match(
       root.gpus[0],
-      { memoryTotalMiB: 40960, profiles: [{ name: '1g.5gb', placements: { length: 7 } }] },
+      { memory: { totalMiB: 40960 }, profiles: [{ name: '1g.5gb', placements: { length: 7 } }] },
       'the row has the rest'
     )
     const busy = await unprivileged(nvml => nvml.gpu(0).create('1g.5gb'))

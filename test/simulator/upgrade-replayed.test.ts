@@ -26,7 +26,7 @@ async function foreign(request: SimulateOptions): Promise<Snapshot> {
     gpu.minorNumber = 7 - i
     gpu.boardPartNumber = `900-21001-0000-00${i}`
     gpu.vbiosVersion = '92.00.45.00.0A'
-    gpu.bar1TotalMiB = 131_072
+    gpu.bar1!.totalMiB = 131_072
     for (const [j, device] of gpu.migDevices!.entries()) {
       const uuid = `MIG-00000000-0000-4000-8000-0000000000${i}${j}`
       const { computeInstances } = gpu.gpuInstances!.find(({ id }) => id === device.gpuInstanceId)!
@@ -39,15 +39,15 @@ async function foreign(request: SimulateOptions): Promise<Snapshot> {
 
 /** What of a snapshot is a board's own, or the machine's. */
 const own = ({ gpus }: Snapshot) =>
-  gpus.map(({ uuid, serial, pciBusId, minorNumber, boardPartNumber, vbiosVersion, bar1TotalMiB, brand }) => ({
-    ...{ uuid, serial, pciBusId, minorNumber, boardPartNumber, vbiosVersion, bar1TotalMiB, brand }
+  gpus.map(({ uuid, serial, pciBusId, minorNumber, boardPartNumber, vbiosVersion, bar1, brand }) => ({
+    ...{ uuid, serial, pciBusId, minorNumber, boardPartNumber, vbiosVersion, bar1: bar1?.totalMiB, brand }
   }))
 
 /** What a driver shows of boards, in the terms of `gpus`. */
 const shown = ({ driver, gpus }: Snapshot) => ({
   driver,
-  gpus: gpus.map(({ name, memoryTotalMiB, architecture, computeCapability, maxMigDevices, migMode, profiles }) => ({
-    ...{ name, memoryTotalMiB, architecture, computeCapability, maxMigDevices, migMode, profiles }
+  gpus: gpus.map(({ name, memory, architecture, computeCapability, maxMigDevices, migMode, profiles }) => ({
+    ...{ name, memoryMiB: memory?.totalMiB, architecture, computeCapability, maxMigDevices, migMode, profiles }
   }))
 })
 
