@@ -85,16 +85,7 @@ function reported({ profiles, ...gpu }: GpuSnapshot): ReportedBoard {
 const codes = (missing: UnavailableFields, fields: readonly string[], of = ''): string[] =>
   fields.flatMap(field => (missing[field] ? [`${field}${of}: ${missing[field].code}`] : []))
 
-const COMPARED = [
-  'name',
-  'pciDeviceId',
-  'architecture',
-  'computeCapability',
-  'memory',
-  'bar1',
-  'maxMigDevices',
-  'profiles'
-]
+const COMPARED = ['name', 'pciDeviceId', 'architecture', 'computeCapability', 'memory', 'bar1', 'maxMigDevices', 'profiles']
 
 /** What NVML would not tell of a board, without the calls: a code is enough to see why. */
 function unreadOf({ profiles, unavailable }: GpuSnapshot): string[] {
