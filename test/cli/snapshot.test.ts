@@ -172,7 +172,7 @@ t.test('beside the rows', async t => {
     t.equal(partly.code, 0)
     t.match(
       partly.stdout,
-      /^ {2}equal in what could be read, 7 figures could not: memoryTotalMiB: NO_PERMISSION, .*placements of 4g\.24gb: NO_PERMISSION$/m
+      /^ {2}equal in what could be read, 12 figures could not: memory: NO_PERMISSION, bar1: NO_PERMISSION, .*placements of 4g\.24gb: NO_PERMISSION/m
     )
     t.notMatch(partly.stdout, /equal to the row|not compared/)
   })
