@@ -2,15 +2,14 @@
 //
 // Eight A100 with seven MIG devices each, on one simulated node, against snapshot_native.cc (-O2, pointers
 // resolved once) on the same library file, in turns. The simulator counts every call: the counts must be
-// equal. It answers almost at once, so the ratio shows the trip, the records and the decoding; a driver
-// adds its own time to both sides.
+// equal. It answers almost at once, so the first ratio shows the trip, the records and the decoding; the
+// second one is beside calls that cost what an ioctl does, 5 us of busy delay in each.
 import { readFileSync } from 'node:fs'
 import { open } from 'nvml-mig'
 import { simulate } from 'nvml-mig/simulator'
 import { compile, median, start } from './native.mjs'
 
 const TURNS = 9
-const ROUNDS = 100
 
 const node = await simulate({ gpus: ['A100-SXM4-40GB*8'] })
 const nvml = await open({ library: node.library })
@@ -26,25 +25,35 @@ const names = [...symbols.matchAll(/^NVML_SYMBOL\((nvml\w+),/gm)]
   .filter(name => name !== 'nvmlInternalGetExportTable')
 const calls = () => names.reduce((sum, name) => sum + node.calls(name), 0)
 
-const here = []
-const there = []
-let counted = 0
-for (let turn = 0; turn < TURNS; turn++) {
-  const before = calls()
-  const begin = process.hrtime.bigint()
-  for (let i = 0; i < ROUNDS; i++) await nvml.snapshot()
-  const took = Number(process.hrtime.bigint() - begin) / ROUNDS
-  counted = (calls() - before) / ROUNDS
-  const [its, asked] = (await twin.ask(String(ROUNDS))).split(' ').map(each => Number(each) / ROUNDS)
-  if (asked !== counted) throw new Error(`the two sides made different calls: library ${counted}, C++ ${asked}`)
-  if (turn === 0) continue // warms the JIT
-  here.push(took)
-  there.push(its)
-}
 const ms = ns => `${(ns / 1e6).toFixed(2)} ms`
-const ratio = median(here.map((took, i) => took / there[i]))
-console.log(`node ${process.version}, ${TURNS} turns of ${ROUNDS} snapshots each, medians`)
-console.log(`snapshot library ${ms(median(here))}, C++ ${ms(median(there))}, ${counted} calls each: ${ratio.toFixed(2)}x`)
+
+/** Both sides in turns, so many snapshots each. */
+async function compare(what, rounds) {
+  const here = []
+  const there = []
+  let counted = 0
+  for (let turn = 0; turn < TURNS; turn++) {
+    const before = calls()
+    const begin = process.hrtime.bigint()
+    for (let i = 0; i < rounds; i++) await nvml.snapshot()
+    const took = Number(process.hrtime.bigint() - begin) / rounds
+    counted = (calls() - before) / rounds
+    const [its, asked] = (await twin.ask(String(rounds))).split(' ').map(each => Number(each) / rounds)
+    if (asked !== counted) throw new Error(`the two sides made different calls: library ${counted}, C++ ${asked}`)
+    if (turn === 0) continue // warms the JIT
+    here.push(took)
+    there.push(its)
+  }
+  const ratio = median(here.map((took, i) => took / there[i]))
+  console.log(
+    `snapshot, ${what}: library ${ms(median(here))}, C++ ${ms(median(there))}, ${counted} calls each, ${rounds} a turn: ${ratio.toFixed(2)}x`
+  )
+}
+
+console.log(`node ${process.version}, ${TURNS} turns, medians`)
+await compare('no delay', 100)
+node.inject({ busyMicroseconds: 5 })
+await compare('5 us a call', 30)
 
 await twin.end()
 await nvml.close()

@@ -26,15 +26,17 @@ const calls = channel('nvml-mig:call')
 /** Whether anybody listens; while nobody does, calls are not recorded. */
 export const isHeard = (): boolean => calls.hasSubscribers
 
-/** Publishes what was called for an answer: its last records. */
+/** Publishes what was called for an answer, which its last records say; returns the answer without them. */
 export function publishCalls(
   view: DataView,
   session: number,
   symbols: readonly string[],
   { doing, gpu }: { doing: string; gpu?: number }
-): void {
+): DataView {
   const { calls: count } = decodeResultHeader(view, 0)
-  for (let at = view.byteLength - count * callRecordBytes; at < view.byteLength; at += callRecordBytes) {
+  if (count === 0) return view
+  const end = view.byteLength - count * callRecordBytes
+  for (let at = end; at < view.byteLength; at += callRecordBytes) {
     const { call, status, nanoseconds } = decodeCallRecord(view, at)
     const message: NvmlCall = {
       session,
@@ -47,4 +49,5 @@ export function publishCalls(
     }
     calls.publish(message)
   }
+  return new DataView(view.buffer, 0, end)
 }

@@ -237,10 +237,9 @@ export class Connection {
     answer: Promise<ArrayBuffer>,
     asked: { doing: string; gpu?: number }
   ): Promise<{ view: DataView } & ResultHeaderRecord> {
-    const view = new DataView(await (this.#slow ? this.#slow.watch(asked, answer) : answer))
-    const header = decodeResultHeader(view, 0)
-    if (header.calls > 0) publishCalls(view, this.#session, this.#symbols, asked)
-    return { view, ...header }
+    const whole = new DataView(await (this.#slow ? this.#slow.watch(asked, answer) : answer))
+    const view = publishCalls(whole, this.#session, this.#symbols, asked)
+    return { view, ...decodeResultHeader(view, 0) }
   }
 
   #running(): { number: number; call: string } | null {

@@ -7,7 +7,7 @@ import { exportedBy, type Release } from './releases.js'
 
 /**
  * Something that goes wrong with calls of NVML, in every process that uses the node. Exactly one of `returns`,
- * `delayMs`, `hangs` and `kills`; all else says which calls.
+ * `delayMs`, `busyMicroseconds`, `hangs` and `kills`; all else says which calls.
  */
 export interface CallFaultOptions {
   /** The C name: 'nvmlDeviceCreateGpuInstance'. If left out, any function. */
@@ -28,6 +28,8 @@ export interface CallFaultOptions {
   readonly returns?: NvmlCode | 'SUCCESS' | number
   /** The call takes so many milliseconds longer. */
   readonly delayMs?: number
+  /** The call takes so many microseconds longer and keeps its processor busy meanwhile, as a call into the kernel does. */
+  readonly busyMicroseconds?: number
   /** The call does not come back until the fault is released or removed, or the node closed. */
   readonly hangs?: boolean
   /** SIGKILL for the calling process. */
@@ -51,6 +53,7 @@ export type FaultOptions = CallFaultOptions | GpuFaultOptions
 export type FaultAction =
   | { readonly returns: number }
   | { readonly delayMs: number }
+  | { readonly busyMicroseconds: number }
   | { readonly hangs: true }
   | { readonly kills: true }
 
@@ -81,7 +84,7 @@ export interface FaultPlace {
   readonly gpus: number
 }
 
-const ACTIONS = ['returns', 'delayMs', 'hangs', 'kills'] as const
+const ACTIONS = ['returns', 'delayMs', 'busyMicroseconds', 'hangs', 'kills'] as const
 const CALL_OPTIONS = ['call', 'nth', 'times', 'chance', 'seed', 'pid', 'after', ...ACTIONS]
 const GPU_OPTIONS = ['gpu', 'lost', 'resetRequired']
 /** The one function that answers with words. */
@@ -153,6 +156,8 @@ function checkAction(what: string, options: CallFaultOptions, call: string | nul
       return { returns: checkCode(what, options.returns) }
     case 'delayMs':
       return { delayMs: wholeNumber(`${what}: delayMs`, options.delayMs, 1) }
+    case 'busyMicroseconds':
+      return { busyMicroseconds: wholeNumber(`${what}: busyMicroseconds`, options.busyMicroseconds, 1) }
     case 'hangs':
       return { hangs: true }
     case 'kills':

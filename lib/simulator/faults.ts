@@ -38,11 +38,12 @@ export interface GpuFault {
 }
 
 /** SimulatorFaultAction of native/abi/simulator_control.h. */
-const Action = { return: 1, delay: 2, hang: 3, kill: 4 } as const
+const Action = { return: 1, delay: 2, hang: 3, kill: 4, busy: 5 } as const
 
 function actionOf(fault: CallFaultRequest): [action: number, value: number] {
   if ('returns' in fault) return [Action.return, fault.returns]
   if ('delayMs' in fault) return [Action.delay, fault.delayMs]
+  if ('busyMicroseconds' in fault) return [Action.busy, fault.busyMicroseconds]
   return 'hangs' in fault ? [Action.hang, 0] : [Action.kill, 0]
 }
 

@@ -51,6 +51,7 @@ enum SimulatorFaultAction : unsigned {
   kSimulatorDelay = 2,   // value: milliseconds
   kSimulatorHang = 3,    // until the fault is released or removed
   kSimulatorKill = 4,    // the calling process, at once
+  kSimulatorBusy = 5,    // value: microseconds that the thread does not give its processor away
 };
 
 // Whether a client is a process of this machine, with whose end it is gone.

@@ -118,7 +118,7 @@ nvmlReturn_t InjectFault(Image& image, const unsigned* asked, const char* name, 
   }
   const unsigned action = asked[6];
   if (asked[0] > 1 || asked[2] == 0 || asked[3] == 0 || action < kSimulatorReturn ||
-      action > kSimulatorKill || asked[8] > 1) {
+      action > kSimulatorBusy || asked[8] > 1) {
     reason->Say("A fault begins with call 1 at the earliest, strikes at least once, and returns, "
                 "delays, hangs or kills, before or after the effect.");
     return NVML_ERROR_INVALID_ARGUMENT;

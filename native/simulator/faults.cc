@@ -24,6 +24,19 @@ void Sleep(std::uint64_t milliseconds) {
   }
 }
 
+std::int64_t Nanoseconds() {
+  timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return std::int64_t{now.tv_sec} * 1'000'000'000 + now.tv_nsec;
+}
+
+// As a call into the kernel does, which costs the caller time and no sleep.
+void KeepBusy(std::uint64_t microseconds) {
+  const std::int64_t until = Nanoseconds() + static_cast<std::int64_t>(microseconds) * 1'000;
+  while (Nanoseconds() < until) {
+  }
+}
+
 [[noreturn]] void KillThisProcess() {
   kill(getpid(), SIGKILL);
   // The first process of a container cannot be killed from inside: it ends as the shell calls it.
@@ -92,6 +105,7 @@ bool Strikes::Act(bool after, nvmlReturn_t* code) const {
   };
   each([&](const Strike& it) {
     if (it.fault.action == kSimulatorDelay && Fires(it)) Sleep(it.fault.value);
+    if (it.fault.action == kSimulatorBusy && Fires(it)) KeepBusy(it.fault.value);
     return false;
   });
   each([&](const Strike& it) {

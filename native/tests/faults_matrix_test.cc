@@ -161,6 +161,7 @@ struct Kind {
 constexpr Kind kKinds[] = {
     {"return instead", kSimulatorReturn, false}, {"return after", kSimulatorReturn, true},
     {"delay before", kSimulatorDelay, false},    {"delay after", kSimulatorDelay, true},
+    {"busy before", kSimulatorBusy, false},      {"busy after", kSimulatorBusy, true},
     {"hang before", kSimulatorHang, false},      {"hang after", kSimulatorHang, true},
     {"kill before", kSimulatorKill, false},      {"kill after", kSimulatorKill, true}};
 constexpr unsigned kMilliseconds = 1;
@@ -191,6 +192,10 @@ void Strike(Subject& subject, const Kind& kind, const Undisturbed& usual, unsign
       CHECK(subject.Call() == usual.answer);
       CHECK(std::chrono::steady_clock::now() - called >= std::chrono::milliseconds(kMilliseconds));
       break;
+    case kSimulatorBusy:
+      CHECK(subject.Call() == usual.answer);
+      CHECK(std::chrono::steady_clock::now() - called >= std::chrono::microseconds(kMilliseconds));
+      break;
     case kSimulatorHang: {
       std::atomic<bool> over{false};
       std::thread thread([&] {
@@ -210,7 +215,8 @@ void Strike(Subject& subject, const Kind& kind, const Undisturbed& usual, unsign
           StartChild([&] { return static_cast<int>(subject.CallInChild()); }))));
       break;
   }
-  const bool effect = kind.after || kind.action == kSimulatorDelay || kind.action == kSimulatorHang;
+  const bool effect = kind.after || kind.action == kSimulatorDelay ||
+                      kind.action == kSimulatorBusy || kind.action == kSimulatorHang;
   CHECK(subject.Live() == (effect ? usual.after : usual.before));
   CHECK(Remove(subject.node, fault) == Figures{1, 1});
   CHECK(subject.node.Command(kSimulatorCheck) == NVML_SUCCESS);

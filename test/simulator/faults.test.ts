@@ -98,6 +98,16 @@ t.test('a delayed call holds up its session, and nothing else', async t => {
   t.ok(performance.now() - start >= delayMs)
 })
 
+t.test('a call that keeps its thread busy takes longer by so much', async t => {
+  const { node, nvml } = await openNode(t, A100)
+  const busyMicroseconds = 20_000
+  const fault = node.inject({ call: MODE, busyMicroseconds, times: 1 })
+  const start = performance.now()
+  await nvml.gpu(0).migMode()
+  t.ok(performance.now() - start >= busyMicroseconds / 1_000)
+  t.equal(fault.fired, 1)
+})
+
 t.test('a call that hangs goes on when it is released', async t => {
   const { node, nvml } = await openNode(t, A100)
   const fault = node.inject({ call: MODE, hangs: true })
@@ -226,8 +236,8 @@ t.test('what no fault can be is a sentence, and nothing was changed', async t =>
   const wrong: [options: unknown, name: string, message: string | RegExp][] = [
     ['hang', 'TypeError', "inject: options are an object like { call: … }, not 'hang'"],
     [{ call: MODE, retuns: 3 }, 'TypeError', "inject has no option 'retuns'; did you mean 'returns'?"],
-    [{ call: MODE }, 'TypeError', 'inject says nothing to go wrong: give returns, delayMs, hangs or kills'],
-    [{ hangs: false }, 'TypeError', 'inject says nothing to go wrong: give returns, delayMs, hangs or kills'],
+    [{ call: MODE }, 'TypeError', 'inject says nothing to go wrong: give returns, delayMs, busyMicroseconds, hangs or kills'],
+    [{ hangs: false }, 'TypeError', 'inject says nothing to go wrong: give returns, delayMs, busyMicroseconds, hangs or kills'],
     [{ hangs: 1 }, 'TypeError', 'inject: hangs is true or false, not 1'],
     [
       { returns: 3, delayMs: 5, kills: true },
@@ -268,6 +278,7 @@ t.test('what no fault can be is a sentence, and nothing was changed', async t =>
     [{ returns: 1.5 }, 'RangeError', 'inject: returns is a whole number from 0 to 999, not 1.5'],
     [{ returns: true }, 'TypeError', "inject: returns is a code such as 'IN_USE', or its number, not true"],
     [{ delayMs: 0 }, 'RangeError', 'inject: delayMs is a whole number from 1 on, not 0'],
+    [{ busyMicroseconds: 1.5 }, 'RangeError', 'inject: busyMicroseconds is a whole number from 1 on, not 1.5'],
     [{ delayMs: '5' }, 'TypeError', "inject: delayMs is a number, not '5'"],
     [{ hangs: true, nth: 0 }, 'RangeError', 'inject: nth is a whole number from 1 on, not 0'],
     [{ hangs: true, times: -1 }, 'RangeError', 'inject: times is a whole number from 1 on, not -1'],
