@@ -76,6 +76,32 @@ for (const what of Object.keys(reads)) {
   )
 }
 
+// What a simple read adds to a bare round trip through the same worker: the call itself, and the record. The
+// trip is what `noop` of the addon costs, which the package does not show.
+const { binding } = await import(new URL('../dist/binding.js', import.meta.url))
+const { Operation } = await import(new URL('../dist/records.js', import.meta.url))
+const worker = binding()
+const bare = await open({ library: node.library })
+const session = worker.lastSession()
+const trip = async action => {
+  const start = process.hrtime.bigint()
+  for (let i = 0; i < ROUNDS; i++) await action()
+  return Number(process.hrtime.bigint() - start) / ROUNDS
+}
+const bareGpu = bare.gpu(0)
+const trips = []
+const modes = []
+for (let turn = 0; turn < 3 * TURNS; turn++) {
+  const noop = await trip(() => worker.call(session, Operation.noop, []))
+  const mode = await trip(() => bareGpu.migMode())
+  if (turn < TURNS) continue
+  trips.push(noop)
+  modes.push(mode)
+}
+console.log(
+  `round trip ${us(median(trips))}, a MIG mode ${us(median(modes))}: ${median(modes.map((took, i) => took / trips[i])).toFixed(2)}x`
+)
+await bare.close()
 await twin.end()
 await nvml.close()
 await node.close()
