@@ -177,6 +177,10 @@ export function checkLayout(gpu: Field, snapshot: GpuSnapshot): void {
   for (const [i, instance] of (gpuInstances ?? []).entries())
     checkComputeInstances(gpu, i, instance, found[i]?.computeInstanceProfiles)
   checkMigDevices(gpu, snapshot)
+  const { maxMigDevices } = snapshot
+  if (migMode?.current && maxMigDevices !== null && maxMigDevices < (migDevices ?? []).length) {
+    gpu.at('maxMigDevices').wrong(`at least ${migDevices!.length}, so many migDevices there are`)
+  }
 }
 
 /** Whether the driver made MIG UUIDs of ids, as they were before R470; undefined where no MIG device tells. */

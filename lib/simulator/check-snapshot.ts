@@ -32,6 +32,9 @@ const EXAMPLES = {
 /** Of a driver, as {@link Field.text} takes it. */
 const VERSION = [Node.driverVersion.count - 1, /^\d{3}(\.\d{1,4}){0,2}$/, '550.163.01'] as const
 
+/** mig-minors ends with the capabilities of this GPU. */
+const LAST_MINOR = 31
+
 /** Beyond it nobody looks for profiles. */
 const LAST_SLOT = 1023
 
@@ -146,7 +149,7 @@ function gpu(field: Field, index: number): GpuSnapshot {
     pciBusId: text('pciBusId', GpuBoard.busId, BUS_ID, '00000000:07:00.0'),
     pciDeviceId: text('pciDeviceId', GpuBoard.busId, PCI_ID, '0x20B010DE'),
     pciSubSystemId: text('pciSubSystemId', GpuBoard.busId, PCI_ID, '0x134F10DE'),
-    minorNumber: field.at('minorNumber').orNull(it => it.number()),
+    minorNumber: field.at('minorNumber').orNull(it => it.number(LAST_MINOR)),
     boardPartNumber: text('boardPartNumber', GpuBoard.boardPartNumber),
     vbiosVersion: text('vbiosVersion', GpuBoard.vbiosVersion),
     brand: field.at('brand').orNull(it => numbered(it, brandNumber, 'NVIDIA')),

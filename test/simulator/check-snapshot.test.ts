@@ -139,6 +139,16 @@ const REFUSED: readonly [what: string, change: Change, message: string | RegExp]
     /\.computeInstanceProfiles\[0\]\.placements\[\d\] is a place within 8 slices, not \{ start: 20, size: 1 \}$/
   ],
   [
+    'a minor number that no node has',
+    gpu => Object.assign(gpu, { minorNumber: 1e9 }),
+    '.gpus[0].minorNumber is a whole number from 0 to 31, not 1000000000'
+  ],
+  [
+    'fewer MIG devices at most than there are',
+    gpu => Object.assign(gpu, { maxMigDevices: 1 }),
+    /\.gpus\[0\]\.maxMigDevices is at least \d, so many migDevices there are, not 1$/
+  ],
+  [
     'two profiles in one slot',
     gpu => Object.assign(gpu.profiles![1]!, { slot: gpu.profiles![0]!.slot }),
     '.gpus[0].profiles[1].slot is another than that of element 0, not 0'
