@@ -120,7 +120,7 @@ nvmlReturn_t InjectFault(Image& image, const unsigned* asked, const char* name, 
   if (asked[0] > 1 || asked[2] == 0 || asked[3] == 0 || action < kSimulatorReturn ||
       action > kSimulatorBusy || asked[8] > 1) {
     reason->Say("A fault begins with call 1 at the earliest, strikes at least once, and returns, "
-                "delays, hangs or kills, before or after the effect.");
+                "delays, keeps busy, hangs or kills, before or after the effect.");
     return NVML_ERROR_INVALID_ARGUMENT;
   }
   if (function == Exported::nvmlErrorString && action == kSimulatorReturn) {

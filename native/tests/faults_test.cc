@@ -220,7 +220,7 @@ TEST_CASE("what no fault can be") {
   CHECK(std::string(node.text) == "The simulator has no function 'nvmlNoSuch'.");
   for (const Wanted& wrong : {Wanted{.first = 0}, Wanted{.times = 0},
                               Wanted{.action = SimulatorFaultAction{}},
-                              Wanted{.action = static_cast<SimulatorFaultAction>(5)}}) {
+                              Wanted{.action = static_cast<SimulatorFaultAction>(6)}}) {
     CHECK(TryInject(node, wrong) == NVML_ERROR_INVALID_ARGUMENT);
   }
   CHECK(node.Command(kSimulatorInject, {2, 0, 1, 1, 1, 0, 1, 0, 0}) == NVML_ERROR_INVALID_ARGUMENT);
