@@ -1,6 +1,7 @@
 // Two samples of what GPM measures, as a client takes them: prints a line "id value" for each metric that
 // lies between them. IMAGE is the path of a node's libnvidia-ml.so.1; without a mode it is GPU 0 that is
 // measured, else the GPU instance whose id the mode is.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
@@ -18,6 +19,9 @@ using namespace nvml_mig::image_tests;
 
 int main(int count, char** arguments) {
   const Options options = ReadOptions(count, arguments);
+  // The id of a GPU instance; without one the whole GPU is measured.
+  const auto mode = std::find_if(options.modes.begin(), options.modes.end(),
+                                 [](const std::string& each) { return each != "full"; });
   GiveUpAfter(30);
   const Nvml nvml = Functions(Load(options.image.c_str()));
   constexpr unsigned kMetrics = 98;  // as many as every release with GPM knows
@@ -30,10 +34,10 @@ int main(int count, char** arguments) {
   MUST(nvml.nvmlDeviceGetHandleByIndex_v2(0, &gpu));
   for (nvmlGpmSample_t* const sample : {&asked->sample1, &asked->sample2}) {
     MUST(nvml.nvmlGpmSampleAlloc(sample));
-    if (options.modes.empty()) {
+    if (mode == options.modes.end()) {
       MUST(nvml.nvmlGpmSampleGet(gpu, *sample));
     } else {
-      const auto instance = static_cast<unsigned>(std::strtoul(options.modes[0].c_str(), nullptr, 10));
+      const auto instance = static_cast<unsigned>(std::strtoul(mode->c_str(), nullptr, 10));
       MUST(nvml.nvmlGpmMigSampleGet(gpu, instance, *sample));
     }
   }
