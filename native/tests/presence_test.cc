@@ -84,13 +84,20 @@ class Other {
         node.nvmlDeviceSetMigMode(device, static_cast<unsigned>(order - '0'), &activation);
         return activation;
       case 'c': {  // a child of its own, which does nothing and ends with the test
+        int isUp[2];
+        if (pipe2(isUp, O_CLOEXEC) != 0) return 1;
         const pid_t child = fork();
         if (child == 0) {
+          // Only now has it let go of what it inherited.
+          if (write(isUp[1], "", 1) != 1) _exit(1);
           pollfd end = {orders, 0, 0};
           while (poll(&end, 1, -1) < 0) {}
           _exit(0);
         }
-        return child > 0 ? 0 : 1;
+        char up;
+        const bool came = child > 0 && read(isUp[0], &up, 1) == 1;
+        for (int end : isUp) close(end);
+        return came ? 0 : 1;
       }
       default:
         return 99;
