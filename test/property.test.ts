@@ -182,7 +182,7 @@ for (const [i, model] of models.entries()) {
           for (const instance of await gpu.instances()) await instance.destroy({ force: true })
           await play(gpu, new Model(model, profiles, giNumbering === 'swapped'), sequence)
         }),
-        { numRuns: FULL ? 2000 : 80, seed: SEED + i }
+        { numRuns: FULL ? 2000 : 40, seed: SEED + i }
       )
       t.comment(`seed ${result.seed}, ${result.numRuns} sequences`)
       t.notOk(result.failed, fc.defaultReportMessage(result) ?? 'every sequence agrees')

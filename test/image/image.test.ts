@@ -132,6 +132,7 @@ async function torture(t: Test, way: Way, modes: string[] = []): Promise<void> {
 
 t.test('8 clients of 4 threads each, one of them killed each second', { timeout: 5 * MINUTE }, t => torture(t, 'plain'))
 t.test('so it is under ThreadSanitizer', { timeout: 10 * MINUTE }, async t => {
+  if (!FULL) return t.plan(0, 'in the full run')
   if (!(await programs.canSanitize('thread'))) return t.plan(0, 'the compiler has no ThreadSanitizer')
   await torture(t, 'tsan')
 })
